@@ -182,5 +182,5 @@ class System(Protocol):
         ...
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
-        """Send at most `passport.batch_max` requests of one object and operation; one outcome each, in order."""
+        """Send at most `passport.batch_max` requests of one object and operation; one outcome each."""
         ...

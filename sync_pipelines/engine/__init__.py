@@ -1,0 +1,1 @@
+"""The six verbs, ownership and gates: decisions, with effects only through ports."""
