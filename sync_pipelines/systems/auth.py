@@ -1,0 +1,138 @@
+"""How calls prove who they are; credentials stay in here and never reach a message or a repr."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+import requests
+
+from sync_pipelines.errors import FixConfiguration, RetryLater, SyncError
+
+TOKEN_TIMEOUT = (5.0, 30.0)
+
+
+class Auth(Protocol):
+    """Supplies the headers that authorise a call."""
+
+    def headers(self, session: requests.Session) -> Mapping[str, str]:
+        """Headers for the next call; may fetch a token over the session first."""
+        ...
+
+    def renew(self) -> None:
+        """The system said 401: forget what was cached, or `FixConfiguration` when nothing can be renewed."""
+        ...
+
+
+class ApiKey:
+    """A key that never expires by itself, sent as a bearer token."""
+
+    def __init__(self, system: str, key: str, *, setting: str = "api_key") -> None:
+        self._system = system
+        self._key = key
+        self._setting = setting
+
+    def __repr__(self) -> str:
+        return f"ApiKey({self._system!r}, <hidden>)"
+
+    def headers(self, session: requests.Session) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._key}"}
+
+    def renew(self) -> None:
+        raise FixConfiguration(
+            f"{self._system} does not accept the key: check {self._setting!r} of [systems.{self._system}]"
+        )
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    instance_url: str = ""
+
+
+class ClientCredentials:
+    """OAuth 2 client-credentials flow; one token is shared by all threads until the system refuses it."""
+
+    def __init__(
+        self, system: str, token_url: str, client_id: str, client_secret: str, *, session: requests.Session
+    ) -> None:
+        self._system = system
+        self._token_url = token_url
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._session = session
+        self._token: _Token | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"ClientCredentials({self._system!r}, <hidden>)"
+
+    def headers(self, session: requests.Session) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._current().access_token}"}
+
+    def instance_url(self) -> str:
+        """Where the token says that data calls go."""
+        return self._current().instance_url
+
+    def renew(self) -> None:
+        with self._lock:
+            self._token = None
+
+    def _current(self) -> _Token:
+        with self._lock:
+            if self._token is None:
+                self._token = self._fetch()
+            return self._token
+
+    def _fetch(self) -> _Token:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+        }
+        try:
+            response = self._session.post(
+                self._token_url, data=form, timeout=TOKEN_TIMEOUT, allow_redirects=False, auth=as_is
+            )
+        except requests.RequestException as error:
+            raise RetryLater(self._unreachable(error)) from None
+        if response.status_code != 200:
+            raise self._refusal(response)
+        try:
+            return msgspec.json.decode(response.content, type=_Token)
+        except msgspec.MsgspecError:
+            raise RetryLater(f"{self._system} answered a token request with something else") from None
+
+    def _unreachable(self, error: requests.RequestException) -> str:
+        return (
+            f"{self._system} can't be reached for a token ({type(error).__name__}): "
+            f"check that it is up and that url of [systems.{self._system}] is right"
+        )
+
+    def _refusal(self, response: requests.Response) -> SyncError:
+        status = response.status_code
+        if status >= 500 or status == 429:
+            return RetryLater(f"{self._system} gives no token now (HTTP {status})")
+        return FixConfiguration(
+            f"{self._system} refuses the credentials (HTTP {status}, {_oauth_error(response)}): "
+            f"check client_id and client_secret of [systems.{self._system}] and their environment variables"
+        )
+
+
+class _OAuthError(msgspec.Struct):
+    error: str = "no reason given"
+
+
+def _oauth_error(response: requests.Response) -> str:
+    """The OAuth error code, a word from a fixed list; the free description may quote what was sent."""
+    try:
+        word = msgspec.json.decode(response.content, type=_OAuthError).error
+    except msgspec.MsgspecError:
+        return "no reason given"
+    return word if word.replace("_", "").isalpha() and len(word) <= 40 else "no reason given"
+
+
+def as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from putting credentials of a .netrc file in place of ours."""
+    return request
