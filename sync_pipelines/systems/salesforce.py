@@ -1,0 +1,326 @@
+"""Salesforce behind the port: SOQL by keyset to read, collections with an external id to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import requests
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.config import SystemSettings
+from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
+from sync_pipelines.systems import salesforce_answer as answer
+from sync_pipelines.systems import soql
+from sync_pipelines.systems.auth import ClientCredentials
+from sync_pipelines.systems.http import Wire, pooled_session
+from sync_pipelines.systems.pagination import Keyset
+from sync_pipelines.systems.port import (
+    Counting,
+    Cursor,
+    Deletes,
+    Found,
+    Operation,
+    Outcome,
+    Page,
+    Passport,
+    Request,
+    Shape,
+    State,
+)
+from sync_pipelines.systems.splitting import Split, Splitter
+
+EXTERNAL_ID = "Sync_Id__c"
+"""The unique external-id field that every synchronised object carries."""
+
+DATA = f"/services/data/v{answer.API_VERSION}"
+PAGE_MAX = 2000
+BATCH_MAX = 200
+LOCK_WAITS = (1.0, 2.0)
+RETRIES_MAX = 40
+"""Rows of one write that are sent a second time, at most."""
+_PARENTS = ("AccountId", "OpportunityId", "ContractId", "Pricebook2Id", "Product2Id")
+
+PASSPORT = Passport(
+    api_version=answer.API_VERSION,
+    page_max=PAGE_MAX,
+    batch_max=BATCH_MAX,
+    batch_atomic=False,
+    overlap_seconds=1200,
+    deletes=Deletes.IN_PAGES,
+    counting=Counting.EXACT,
+    native_idempotency=False,
+)
+
+
+def open_system(
+    settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None
+) -> Salesforce:
+    """A Salesforce org; nothing is sent until the first call.
+
+    `settings` needs `url` (the org's My Domain), `client_id` and `client_secret` of an external client app
+    with the client-credentials flow.
+    """
+    session = session or pooled_session(settings.concurrency)
+    auth = ClientCredentials(
+        settings.name,
+        f"{settings.url.rstrip('/')}/services/oauth2/token",
+        settings.option("client_id"),
+        settings.option("client_secret"),
+        session=session,
+    )
+    wire = Wire(
+        settings,
+        clock=clock,
+        auth=auth,
+        classify=answer.classify,
+        session=session,
+        base_url=lambda: auth.instance_url() or settings.url,
+        usage_of=answer.usage_of,
+    )
+    return Salesforce(wire, clock=clock)
+
+
+class Salesforce:
+    """One org. A record's version is its `SystemModstamp`; deleted and merged rows come in pages."""
+
+    passport = PASSPORT
+
+    def __init__(self, wire: Wire, *, clock: Clock) -> None:
+        self.name = wire.name
+        self.calls = wire.calls
+        self._wire = wire
+        self._clock = clock
+        self._splitter = Splitter(("records",), {"Id": str, "SystemModstamp": str, "IsDeleted": bool | None})
+        self._ids = Splitter(("records",), {"Id": str})
+        self._external = Splitter(("records",), {"Id": str, "SystemModstamp": str, EXTERNAL_ID: str})
+
+    def identity(self) -> str:
+        """The Organization Id ("00D…"), which a refreshed sandbox does not share with production."""
+        page = self._ids.split(self._query("SELECT Id FROM Organization"))
+        if len(page) != 1:
+            raise MalformedPage("Salesforce does not say which Organization this is")
+        return str(page.columns["Id"][0])
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        """Rows by (SystemModstamp, Id), deleted ones too; starts `overlap_seconds` before the cursor,
+        because a row carries the time of its save but is visible only after its transaction commits."""
+        fields = soql.select_list(shape)
+        done = (soql.at(since["at"]), str(since["id"])) if since else None
+        start = (done[0] - timedelta(seconds=PASSPORT.overlap_seconds), "") if done else None
+        body = self._first(object, fields, start)
+        while True:
+            page = self._splitter.split(body)
+            if page.payloads:
+                start = (soql.at(page.columns["SystemModstamp"][-1]), page.columns["Id"][-1])
+                done = max(done or start, start)
+                yield _page(page, done)
+            following = _following(page)
+            if following is None:
+                return
+            try:
+                body = self._get(following, route="GET /query/{locator}")
+            except answer.LocatorGone:
+                body = self._first(object, fields, start)
+
+    def count(self, object: str) -> int:
+        """Rows that are not deleted, counted by the server."""
+        page = self._ids.split(self._query(f"SELECT COUNT() FROM {object}"))
+        return int(page.value("totalSize", int))
+
+    def ids(self, object: str) -> Iterator[Sequence[str]]:
+        """Every id that is not deleted, by keyset on Id."""
+
+        def fetch(after: str | None) -> Sequence[str]:
+            where = f" WHERE Id > {soql.text(after)}" if after else ""
+            body = self._query(f"SELECT Id FROM {object}{where} ORDER BY Id LIMIT {PAGE_MAX}")
+            return self._ids.split(body).columns["Id"]
+
+        return Keyset(fetch, lambda page: page[-1] if len(page) == PAGE_MAX else None).pages(None)
+
+    def changed(self, object: str, since: Cursor | None) -> bool:
+        """One query for one row past the cursor."""
+        where = f" WHERE {soql.past((soql.at(since['at']), str(since['id'])))}" if since else ""
+        body = self._query(f"SELECT Id FROM {object}{where} LIMIT 1", verb="queryAll")
+        return len(self._ids.split(body)) > 0
+
+    def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
+        found: dict[str, Found] = {}
+        select = f"SELECT {', '.join(soql.select_list(shape))} FROM {object} WHERE Id IN "
+        for body in self._in(select, record_ids):
+            page = self._splitter.split(body)
+            found.update(zip(page.columns["Id"], _found(page), strict=True))
+        return found
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        found: dict[str, Found] = {}
+        select = f"SELECT Id, SystemModstamp, {EXTERNAL_ID} FROM {object} WHERE {EXTERNAL_ID} IN "
+        for body in self._in(select, external_ids):
+            page = self._external.split(body)
+            found.update(zip(page.columns[EXTERNAL_ID], _found(page), strict=True))
+        return found
+
+    def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """One collection call; a create is an upsert on the external id, so that it can't happen twice.
+
+        Rows go ordered by their parent, because writers of one parent's children lock each other out; a
+        row that met a lock is sent again alone, a few times.
+        """
+        for request in requests:
+            if request.then or request.operation is Operation.REPLACE:
+                mend = f"mend the mapping that writes {request.object}"
+                raise FixConfiguration(f"{self.name} knows no 'then' and no replace: {mend}")
+        ordered = sorted(requests, key=_parent)
+        outcomes = {sent.write_id: sent for sent in self._collection(ordered)} if ordered else {}
+        retries = RETRIES_MAX
+        for request in ordered:
+            for wait in _second_tries(outcomes[request.write_id], request)[:retries]:
+                self._clock.sleep(wait)
+                retries -= 1
+                outcomes[request.write_id] = self._settled([request])[0]
+                if not _second_tries(outcomes[request.write_id], request):
+                    break
+        return [outcomes[request.write_id] for request in requests]
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Compare declared objects and fields with `describe`; `FixConfiguration` names all unknown ones."""
+        problems = [problem for name in sorted(shapes) for problem in self._unknown(name, shapes[name])]
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise FixConfiguration(f"{answer.DECLARED_IN} names what this org does not show:\n{listed}")
+
+    def _unknown(self, object: str, shape: Shape) -> list[str]:
+        body = self._get(f"{DATA}/sobjects/{object}/describe", route="GET /sobjects/{T}/describe")
+        described = msgspec.json.decode(body, type=_Describe).fields
+        names = {field.name for field in described} | {"attributes"}
+        parents = {field.relationshipName: field.referenceTo for field in described if field.relationshipName}
+        problems = []
+        for name, kind in shape.items():
+            if isinstance(kind, Mapping) and name not in names:
+                targets = parents.get(name, [])
+                problems += self._unknown(targets[0], kind) if targets else [f"[{object}] relation {name!r}"]
+            elif name not in names:
+                problems.append(f"[{object}] field {name!r}")
+        return problems
+
+    def _collection(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Send rows of one object and operation; a call refused as a whole is halved to find the row."""
+        kind, creates = requests[0].object, requests[0].operation is Operation.CREATE
+        path = f"/composite/sobjects/{kind}/{EXTERNAL_ID}" if creates else "/composite/sobjects"
+        try:
+            response = self._wire.call(
+                "PATCH",
+                f"{DATA}{path}",
+                route=f"PATCH /composite/sobjects{'/{T}/{external}' if creates else ''}",
+                safe=False,
+                json={"allOrNone": False, "records": [_record(request) for request in requests]},
+                headers=_origin_of(requests),
+            )
+        except SetAside as error:
+            return self._halve(requests, error)
+        try:
+            rows = msgspec.json.decode(response.content, type=list[answer.Row])
+        except msgspec.MsgspecError:
+            rows = []
+        if len(rows) != len(requests):
+            raise InDoubt(f"{self.name} did not say what became of each {kind}: read back before retrying")
+        return [answer.outcome(request, row) for request, row in zip(requests, rows, strict=True)]
+
+    def _halve(self, requests: Sequence[Request], error: SetAside) -> list[Outcome]:
+        if len(requests) > 1:
+            middle = len(requests) // 2
+            return self._settled(requests[:middle]) + self._settled(requests[middle:])
+        problem = answer.Problem(errorCode=error.code, fields=list(error.fields))
+        return [answer.outcome(requests[0], answer.Row(success=False, errors=[problem]))]
+
+    def _settled(self, requests: Sequence[Request]) -> list[Outcome]:
+        """A later part of a batch: its failure must not hide what became of the earlier parts."""
+        try:
+            return self._collection(requests)
+        except InDoubt as error:
+            state, reason = State.IN_DOUBT, str(error)
+        except (RetryLater, FixConfiguration) as error:
+            state, reason = State.FAILED, str(error)
+        return [Outcome(request.write_id, state, request.record_id, message=reason) for request in requests]
+
+    def _first(self, object: str, fields: Sequence[str], start: soql.Key | None) -> bytes:
+        where = f" WHERE {soql.past(start)}" if start else ""
+        select = f"SELECT {', '.join(fields)} FROM {object}{where} ORDER BY SystemModstamp, Id"
+        return self._query(select, verb="queryAll")
+
+    def _in(self, select: str, values: Iterable[str]) -> Iterator[bytes]:
+        return (self._query(query) for query in soql.in_chunks(select, values, rows_max=PAGE_MAX))
+
+    def _query(self, select: str, *, verb: str = "query") -> bytes:
+        headers = {"Sforce-Query-Options": f"batchSize={PAGE_MAX}"}
+        return self._get(f"{DATA}/{verb}", route=f"GET /{verb}", params={"q": select}, headers=headers)
+
+    def _get(self, path: str, *, route: str, **options: Any) -> bytes:
+        return self._wire.call("GET", path, route=route, safe=True, **options).content
+
+
+class _DescribedField(msgspec.Struct):
+    name: str
+    relationshipName: str | None = None  # noqa: N815 (the vendor's name)
+    referenceTo: list[str] = []  # noqa: N815 (the vendor's name)
+
+
+class _Describe(msgspec.Struct):
+    fields: list[_DescribedField]
+
+
+def _page(page: Split, done: soql.Key) -> Page:
+    return Page(
+        record_ids=page.columns["Id"],
+        versions=page.columns["SystemModstamp"],
+        payloads=page.payloads,
+        deleted=[bool(flag) for flag in page.columns["IsDeleted"]],
+        cursor={"at": soql.literal(done[0]), "id": done[1]},
+    )
+
+
+def _found(page: Split) -> Iterator[Found]:
+    for record_id, version, payload in zip(
+        page.columns["Id"], page.columns["SystemModstamp"], page.payloads, strict=True
+    ):
+        yield Found(record_id, version, payload)
+
+
+def _following(page: Split) -> str | None:
+    """The address of the rest of the rows; None when the page is the last."""
+    if page.value("done", bool):
+        return None
+    link = page.value("nextRecordsUrl", str | None)
+    if not link:
+        raise MalformedPage("a Salesforce page is neither the last nor names the next")
+    return str(link)
+
+
+def _second_tries(outcome: Outcome, request: Request) -> Sequence[float]:
+    """Seconds to wait before each further try: a lock passes, and of two racing upserts on one key the
+    loser becomes an update."""
+    if outcome.code == "UNABLE_TO_LOCK_ROW":
+        return LOCK_WAITS
+    return (0.0,) if outcome.code == "DUPLICATE_VALUE" and request.operation is Operation.CREATE else ()
+
+
+def _parent(request: Request) -> tuple[str, ...]:
+    return tuple(str(request.body.get(field, "")) for field in _PARENTS)
+
+
+def _record(request: Request) -> dict[str, Any]:
+    key = (
+        {EXTERNAL_ID: request.external_id}
+        if request.operation is Operation.CREATE
+        else {"id": request.record_id}
+    )
+    return {"attributes": {"type": request.object}, **request.body, **key}
+
+
+def _origin_of(requests: Sequence[Request]) -> dict[str, str]:
+    """Names us, and the business transaction if there is just one, as the origin of the change."""
+    ids = {request.correlation_id for request in requests} - {""}
+    client = f"sync-pipelines/{ids.pop()}" if len(ids) == 1 else "sync-pipelines"
+    return {"Sforce-Call-Options": f"client={client}"}
