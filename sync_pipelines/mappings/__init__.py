@@ -1,0 +1,136 @@
+"""The one place that finds and reads mappings; what they say is in the SQL and TOML files beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.mappings.lineage import trace
+from sync_pipelines.systems.port import Shape
+
+FOLDER = Path(__file__).parent
+"""Where the product's own mappings lie: `<system>/objects.toml`, `<system>/<domain>.sql`, `.write.sql`."""
+
+RECORD_COLUMNS: Mapping[str, str] = {
+    "record_id": "VARCHAR",
+    "version": "VARCHAR",
+    "is_deleted": "BOOLEAN",
+    "extracted_at": "TIMESTAMPTZ",
+}
+"""What the lake gives every object beside its declared fields."""
+
+
+def objects(system: str, *, folder: Path = FOLDER) -> dict[str, Shape]:
+    """The objects of a system and their fields, in the order in which `objects.toml` declares them."""
+    path = folder / system / "objects.toml"
+    text = _text(path, f"it declares the objects and fields to read from {system}")
+    try:
+        return dict(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise FixConfiguration(f"{_name(path)} is not valid TOML: {error}") from error
+
+
+def read_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str:
+    """The SELECT that turns a system's current records into a domain's canonical columns."""
+    path = folder / system / f"{domain}.sql"
+    return _text(path, f"it selects the {domain} domain's columns from the records of {system}")
+
+
+def write_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str | None:
+    """The SELECT that turns planned writes into the system's requests; None where nothing is written."""
+    path = folder / system / f"{domain}.write.sql"
+    return path.read_text() if path.is_file() else None
+
+
+def columns(system: str, domain: str, *, folder: Path = FOLDER) -> list[str]:
+    """The columns that a mapping selects: what this system holds of the domain, and the record columns."""
+    return [column.alias_or_name for column in _parsed(system, domain, folder).selects]
+
+
+def sources(system: str, domain: str, *, folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """The (system, object) pairs that a mapping reads, each once, as objects.toml spells them."""
+    query = _parsed(system, domain, folder)
+    declared: dict[str, dict[str, Shape]] = {}
+    found: dict[tuple[str, str], None] = {}
+    for table in query.find_all(exp.Table, bfs=False):
+        if not table.db:
+            continue
+        if table.db not in declared:
+            declared[table.db] = objects(table.db, folder=folder)
+        spelled = _declared(table.name, declared[table.db])
+        if spelled is None:
+            raise FixConfiguration(
+                f"{system}/{domain}.sql reads {table.db}.{table.name}: declare it in {table.db}/objects.toml"
+            )
+        found[(table.db, spelled)] = None
+    return list(found)
+
+
+def lineage(system: str, domain: str, *, folder: Path = FOLDER) -> dict[str, tuple[str, ...]]:
+    """For each canonical column the fields it is computed from, as `<system>/<object>.<field>`.
+
+    A field inside a struct is named by its path ("stripe/customers.metadata.sync_id"); a column that
+    is computed from no field (a constant) has an empty tuple.
+    """
+    shapes: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for source, name in sources(system, domain, folder=folder):
+        shape = {**RECORD_COLUMNS, **objects(source, folder=folder)[name]}
+        shapes.setdefault(source, {})[name] = shape
+    return trace(_parsed(system, domain, folder), shapes)
+
+
+def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
+    """A short hash of everything that decides what the mapping computes and writes."""
+    objects(system, folder=folder)
+    parts = (
+        read_sql(system, domain, folder=folder),
+        write_sql(system, domain, folder=folder) or "",
+        (folder / system / "objects.toml").read_text(),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _parsed(system: str, domain: str, folder: Path) -> exp.Query:
+    text = read_sql(system, domain, folder=folder)
+    try:
+        query = sqlglot.parse_one(text, dialect="duckdb")
+    except sqlglot.ParseError as error:
+        raise FixConfiguration(f"{system}/{domain}.sql is not valid SQL: {error}") from error
+    if not isinstance(query, exp.Query):
+        raise FixConfiguration(f"{system}/{domain}.sql has to be one SELECT")
+    return query
+
+
+def _declared(name: str, declared: Mapping[str, Any]) -> str | None:
+    """The declared spelling of a name; SQL compares names without case."""
+    return next((spelled for spelled in declared if spelled.lower() == name.lower()), None)
+
+
+def _text(path: Path, purpose: str) -> str:
+    if not path.is_file():
+        raise FixConfiguration(f"the mapping {_name(path)} is missing: add it at {path}; {purpose}")
+    return path.read_text()
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+__all__ = [
+    "FOLDER",
+    "RECORD_COLUMNS",
+    "columns",
+    "lineage",
+    "objects",
+    "read_sql",
+    "sources",
+    "version",
+    "write_sql",
+]
