@@ -1,4 +1,4 @@
-"""The topology: `sync.toml` as typed, checked values; every refusal says which line of it to mend."""
+"""Reading `sync.toml`: variables filled in, everything checked; a refusal says what to mend in it."""
 
 from __future__ import annotations
 
@@ -13,99 +13,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from sync_pipelines.domains import DOMAINS
+from sync_pipelines.engine.topology import (
+    DomainSettings,
+    LegalEntity,
+    Person,
+    Planes,
+    Schedule,
+    SystemSettings,
+    Topology,
+)
 from sync_pipelines.errors import FixConfiguration
+
+__all__ = ["DomainSettings", "LegalEntity", "Person", "Planes", "Schedule", "SystemSettings", "Topology", "load"]
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)(?::-(?P<default>[^}]*))?\}")
 
 
-class Planes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the two planes live; empty strings mean the embedded ones."""
+def load(
+    path: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    state: Path | None = None,
+    strict: bool = True,
+) -> Topology:
+    """Read and check a topology; `FixConfiguration` lists everything that is wrong with it at once.
 
-    database_url: str = ""
-    lake: str = ""
-
-
-class SystemSettings(msgspec.Struct, frozen=True):
-    """One `[systems.NAME]` table. What an adapter alone needs is in `options`."""
-
-    name: str
-    adapter: str
-    url: str
-    calls_per_second: float = 10.0
-    concurrency: int = 4
-    every_seconds: int = 60
-    options: dict[str, str] = {}
-
-    def option(self, key: str) -> str:
-        """An adapter's own setting, or `FixConfiguration` that names it."""
-        value = self.options.get(key, "")
-        if not value:
-            raise FixConfiguration(f"[systems.{self.name}] needs {key!r} in sync.toml")
-        return value
-
-
-class LegalEntity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A company with books of its own: documents are dated in its zone."""
-
-    name: str
-    zone: str
-    currency: str
-
-
-class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A team that works exceptions."""
-
-    name: str
-    due_hours: int = 24
-
-
-class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cron: str
-    zone: str
-
-
-class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[domains.NAME]` table: where the domain lives, who owns its fields, what may be written."""
-
-    systems: list[str]
-    owners: dict[str, str]
-    exceptions: dict[str, str]
-    schedule: Schedule
-    create: list[str] = []
-    update: list[str] = []
-
-    @property
-    def leader(self) -> str:
-        """The system from which a missing record is judged."""
-        return self.systems[0]
-
-    @property
-    def targets(self) -> list[str]:
-        """The systems that may be written, in the order of `systems`."""
-        return [system for system in self.systems if system in {*self.create, *self.update}]
-
-    def owner_of_exceptions(self, kind: str) -> str:
-        return self.exceptions.get(kind, self.exceptions["default"])
-
-
-class Topology(msgspec.Struct, frozen=True):
-    """Everything `sync.toml` declares, checked as a whole."""
-
-    planes: Planes
-    systems: dict[str, SystemSettings]
-    legal_entities: dict[str, LegalEntity]
-    people: dict[str, Person]
-    domains: dict[str, DomainSettings]
-    state: Path
-
-    def pairs(self, domain: str) -> list[tuple[str, str]]:
-        """Each pair of systems that hold the domain, the leading one first."""
-        held = self.domains[domain].systems
-        return [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
-
-
-def load(path: Path, *, environment: Mapping[str, str] | None = None, state: Path | None = None) -> Topology:
-    """Read and check a topology; `FixConfiguration` lists everything that is wrong with it at once."""
+    `strict=False` leaves variables empty that are not set: enough to say what there is, not to reach it.
+    """
     if not path.is_file():
         raise FixConfiguration(f"no topology at {path}: copy sync.toml from the repository and edit it")
     environment = os.environ if environment is None else environment
@@ -115,7 +49,7 @@ def load(path: Path, *, environment: Mapping[str, str] | None = None, state: Pat
         raise FixConfiguration(f"{path.name} is not valid TOML: {error}") from error
     missing: list[str] = []
     declared = _fill(declared, environment, missing)
-    problems = [f"environment variable {name} is not set" for name in sorted(set(missing))]
+    problems = [f"environment variable {name} is not set" for name in sorted(set(missing)) if strict]
     declared["systems"] = {n: _system(n, t) for n, t in declared.get("systems", {}).items()}
     folder = state or Path(environment.get("SYNC_STATE", path.parent / ".sync"))
     try:
@@ -173,22 +107,16 @@ def _problems(topology: Topology) -> list[str]:
 
 def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> list[str]:
     known, held = set(topology.systems), set(domain.systems)
-    found = [
-        f"names the system {s!r}, which no [systems.{s}] provides" for s in domain.systems if s not in known
-    ]
+    found = [f"names the system {s!r}, which no [systems.{s}] provides" for s in domain.systems if s not in known]
     fields = {field.name for field in DOMAINS[name].fields}
     found += [f"field {field!r} has no owner under owners" for field in sorted(fields - set(domain.owners))]
-    found += [
-        f"owners names {field!r}, which is no field of it" for field in sorted(set(domain.owners) - fields)
-    ]
+    found += [f"owners names {field!r}, which is no field of it" for field in sorted(set(domain.owners) - fields)]
     found += [
         f"{field!r} is owned by {owner!r}, which does not hold the domain"
         for field, owner in domain.owners.items()
         if owner not in held
     ]
-    found += [
-        f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held
-    ]
+    found += [f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held]
     if "default" not in domain.exceptions:
         found.append("exceptions needs a default owner")
     found += [

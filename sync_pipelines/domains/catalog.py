@@ -43,6 +43,7 @@ PRICING = Domain(
         Field("amount_minor", Kind.MONEY, required=True),
     ),
     key=("product", "currency"),
+    amount="amount_minor",
 )
 
 CONTRACT = Domain(
@@ -74,6 +75,7 @@ ORDER = Domain(
     key=("number",),
     amount="net_minor",
     dated="ordered_on",
+    counts_when="status = 'confirmed'",
 )
 
 INVOICE = Domain(
@@ -94,6 +96,7 @@ INVOICE = Domain(
     key=("number",),
     amount="total_minor",
     dated="issued_on",
+    counts_when="status = 'posted'",
 )
 
 ENTITLEMENT = Domain(

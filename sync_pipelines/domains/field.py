@@ -46,8 +46,9 @@ class Field:
 class Domain:
     """One of the seven domains.
 
-    `key` are the fields that identify a record in business terms. `amount` and `dated` name the
-    fields from which control totals are taken per currency and period, where the domain has them.
+    `key` are the fields that identify a record in business terms. `amount` names the field that says what
+    a record is worth; where `dated` names a business date too, control totals are taken per currency and
+    period over the records for which `counts_when` (SQL over the fields) holds.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Domain:
     key: tuple[str, ...]
     amount: str = ""
     dated: str = ""
+    counts_when: str = "true"
 
     def __getitem__(self, name: str) -> Field:
         for candidate in self.fields:

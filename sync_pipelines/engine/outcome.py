@@ -61,6 +61,8 @@ class Conformed:
     quarantined: int
     lineage: Mapping[str, tuple[str, ...]]
     """Canonical column → the "<system>/<object>.<field>" it was computed from."""
+    changed: bool = True
+    """Whether any record differs from the last time."""
     checks: tuple[Check, ...] = ()
 
 

@@ -1,0 +1,49 @@
+"""Money: integer minor units beside an ISO 4217 currency; never a float."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+ZERO_DECIMALS = frozenset(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"])
+"""ISO 4217 currencies without a minor unit."""
+
+THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+"""ISO 4217 currencies whose minor unit is a thousandth."""
+
+
+def exponent(currency: str) -> int:
+    """How many decimals a currency's minor unit has.
+
+    >>> exponent("EUR"), exponent("JPY"), exponent("KWD")
+    (2, 0, 3)
+    """
+    if currency in ZERO_DECIMALS:
+        return 0
+    return 3 if currency in THREE_DECIMALS else 2
+
+
+def minor(amount: Decimal, currency: str) -> int:
+    """An exact amount in minor units; a fraction of one is rounded half to even.
+
+    >>> minor(Decimal("12.34"), "USD"), minor(Decimal("1200"), "JPY")
+    (1234, 1200)
+    """
+    return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_EVEN))
+
+
+def major(amount_minor: int, currency: str) -> Decimal:
+    """Minor units as a decimal amount.
+
+    >>> major(1234, "USD"), major(1200, "JPY")
+    (Decimal('12.34'), Decimal('1200'))
+    """
+    return Decimal(amount_minor).scaleb(-exponent(currency))
+
+
+def spell(amount_minor: int, currency: str) -> str:
+    """An amount as people read it.
+
+    >>> spell(-123456, "USD"), spell(5000, "JPY")
+    ('USD -1,234.56', 'JPY 5,000')
+    """
+    return f"{currency} {major(amount_minor, currency):,f}"

@@ -1,0 +1,131 @@
+"""Conform: raw records of one system become canonical records of one domain.
+
+One SQL file says how, a pandera schema says what fits. A record that does not fit stays in the canonical
+table with the reason in `refused` (null for the others), where every later verb passes over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import pandera.errors
+import pyarrow as pa
+
+from sync_pipelines.domains import Domain
+from sync_pipelines.domains.schema import META, schema, sql_type
+from sync_pipelines.engine.outcome import Check, Conformed, Result
+from sync_pipelines.engine.values import quoted
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.lake import Lake
+
+
+def table(domain: str, system: str) -> str:
+    """The lake table of a domain's canonical records of one system."""
+    return f"lake.{quoted(f'{domain}_{system}')}"
+
+
+def conform(lake: Lake, domain: Domain, *, system: str, sql: str, lineage: Mapping[str, tuple[str, ...]]) -> Conformed:
+    """Run a mapping over all current records of a system and keep what came out as the canonical table."""
+    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {_typed(lake, domain, system=system, sql=sql)}")
+    refusals = _refusals(lake, domain)
+    lake.db.register("refusals", refusals)
+    changed = lake.replace(
+        table(domain.name, system),
+        "SELECT staged.*, refusals.reason AS refused FROM staged LEFT JOIN refusals USING (record_id)",
+    )
+    lake.db.unregister("refusals")
+    total, live = lake.row("SELECT count(*), count(*) FILTER (NOT is_deleted) FROM staged")
+    lake.db.execute("DROP TABLE staged")
+    return Conformed(
+        domain=domain.name,
+        system=system,
+        records=total - len(refusals),
+        quarantined=len(refusals),
+        lineage=lineage,
+        changed=changed,
+        checks=_checks(domain, system, live=live, refusals=refusals),
+    )
+
+
+def held(lake: Lake, domain: Domain, system: str) -> set[str]:
+    """The fields of a domain that a system holds: the columns its mapping selects."""
+    columns = lake.columns(table(domain.name, system))
+    return {field.name for field in domain.fields if field.name in columns}
+
+
+def _typed(lake: Lake, domain: Domain, *, system: str, sql: str) -> str:
+    """The mapping's rows in the domain's column order and types, missing META columns as null."""
+    given = {name for name, *_ in lake.rows(f"DESCRIBE {sql}")}
+    fields = {field.name: sql_type(field) for field in domain.fields}
+    where = f"mappings/{system}/{domain.name}.sql"
+    if unknown := sorted(given - set(META) - set(fields)):
+        raise FixConfiguration(f"{where} selects {', '.join(unknown)}: no field of the {domain.name} domain")
+    if absent := sorted({"record_id", "version", "is_deleted", "label"} - given):
+        raise FixConfiguration(f"{where} must select {', '.join(absent)}")
+    if absent := sorted(f.name for f in domain.fields if f.required and f.name not in given):
+        raise FixConfiguration(f"{where} must select the required {', '.join(absent)}")
+    columns = [
+        f"CAST({quoted(name) if name in given else 'NULL'} AS {kind}) AS {quoted(name)}"
+        for name, kind in {**META, **{n: k for n, k in fields.items() if n in given}}.items()
+    ]
+    return f"SELECT {', '.join(columns)} FROM ({sql}) ORDER BY record_id"
+
+
+def _refusals(lake: Lake, domain: Domain) -> pa.Table:
+    """The records that break the schema, each with its reasons in words and without its values.
+
+    Deleted records are not judged: a tombstone may have lost what made it whole.
+    """
+    frame = lake.arrow("SELECT * FROM staged WHERE NOT is_deleted ORDER BY record_id").to_pandas(
+        types_mapper=pd.ArrowDtype
+    )
+    failures = _failures(frame, domain)
+    reasons = failures.groupby("index", sort=True)["reason"].agg(lambda each: "; ".join(sorted(set(each))))
+    return pa.table(
+        {
+            "record_id": pa.array([frame["record_id"].iloc[i] for i in reasons.index], pa.string()),
+            "reason": pa.array(list(reasons), pa.string()),
+        }
+    )
+
+
+def _failures(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
+    try:
+        schema(domain, set(frame.columns)).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        if broken := cases[cases["index"].isna()].to_dict("records"):
+            raise FixConfiguration(f"the {domain.name} mapping yields {broken[0]['failure_case']}") from error
+        names = [_reason(case["column"], case["check"], case["schema_context"]) for case in cases.to_dict("records")]
+        return pd.DataFrame({"index": cases["index"].astype("int64"), "reason": names})
+    return pd.DataFrame({"index": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")})
+
+
+def _reason(column: str, check: str, context: str) -> str:
+    if context == "DataFrameSchema":
+        return check
+    return f"{column} {'is missing' if check == 'not_nullable' else check}"
+
+
+def _checks(domain: Domain, system: str, *, live: int, refusals: pa.Table) -> tuple[Check, ...]:
+    subject = f"{domain.name}/{system}"
+    bad = len(refusals)
+    survives = Check(
+        name="some_records_survive",
+        subject=subject,
+        claim=f"Most {domain.name} records of {system} fit the schema, so the mapping itself is sound.",
+        result=Result.NOT_CHECKED if live == 0 else Result.FAILED if bad * 2 > live else Result.PASSED,
+        count=bad,
+        reason="there are no live records" if live == 0 else "",
+        blocking=True,
+    )
+    fits = Check(
+        name="fits_schema",
+        subject=subject,
+        claim=f"Every {domain.name} record of {system} fits the canonical schema.",
+        result=Result.FAILED if bad else Result.PASSED,
+        count=bad,
+        sample=tuple(refusals.slice(0, 5).to_pylist()),
+    )
+    return (fits, survives)

@@ -1,0 +1,236 @@
+"""Plan: desired minus actual for one target, as writes with a field-level before and after.
+
+Planning only reads. What it decides not to write yet is kept in the table `held_<domain>_<target>` with the
+reason: a gate that is closed, a reference that is not in the target yet, a doubt that a person must settle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync_pipelines.domains import Domain, Field, Kind
+from sync_pipelines.domains.schema import sql_type
+from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.match import doubts
+from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.engine.topology import DomainSettings
+from sync_pipelines.engine.values import quoted, shown, text, wants
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.lake import Lake
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field before and after, as text."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A planned write: the request that will be sent, and what it means in the domain's terms."""
+
+    request: Request
+    domain: str
+    target: str
+    link_id: str
+    label: str
+    changes: tuple[Change, ...]
+    expected_version: str | None
+    """The target's version that the plan was made from; None for a create."""
+    amount_minor: int | None = None
+    currency: str | None = None
+
+
+def held_back(domain: str, target: str) -> str:
+    """The lake table of what a plan did not write, and why."""
+    return f"lake.{quoted(f'held_{domain}_{target}')}"
+
+
+def plan(lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str) -> list[Write]:
+    """The writes that bring a target's records of a domain to what their owners say."""
+    fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
+    _check_owners(lake, domain, settings, fields)
+    _board(lake, domain, settings, fields, target=target)
+    _judge(lake, domain, settings, fields, target=target)
+    lake.replace(
+        held_back(domain.name, target),
+        "SELECT link_id, reason FROM judged WHERE reason IS NOT NULL",
+    )
+    _stage(lake, fields)
+    return _writes(lake, domain, fields, target=target, write_sql=write_sql)
+
+
+def _check_owners(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field]) -> None:
+    for field in fields:
+        owner = settings.owners[field.name]
+        if field.name not in held(lake, domain, owner):
+            raise FixConfiguration(
+                f"[domains.{domain.name}] {owner} owns {field.name!r}, but mappings/{owner}/{domain.name}.sql "
+                f"does not select it: select it there or name another owner"
+            )
+
+
+def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
+    """One row a link: the leading record, the target's, and for each field the desired and actual value."""
+    systems = dict.fromkeys([settings.leader, *(settings.owners[f.name] for f in fields), target])
+    ids = ", ".join(f"max(record_id) FILTER (system = {text(s)}) AS {quoted(s)}" for s in systems)
+    joins = " ".join(
+        f"LEFT JOIN {table(domain.name, s)} {quoted('o_' + s)} ON {quoted('o_' + s)}.record_id = m.{quoted(s)}"
+        f" AND {quoted('o_' + s)}.refused IS NULL"
+        for s in systems
+    )
+    columns, references = zip(*[_columns(f, settings.owners[f.name], target) for f in fields], strict=True)
+    lead, own = quoted("o_" + settings.leader), quoted("o_" + target)
+    lake.db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE board AS
+        WITH m AS (SELECT link_id, {ids} FROM links WHERE domain = {text(domain.name)} GROUP BY link_id)
+        SELECT m.link_id, {lead}.record_id AS lead_id, m.{quoted(target)} AS record_id, {own}.version AS expected_version,
+               coalesce({lead}.label, {own}.label) AS label,
+               {lead}.record_id IS NOT NULL AND NOT {lead}.is_deleted AS leads,
+               {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives,
+               {", ".join(columns)}
+        FROM m {joins} {" ".join(references)}
+    """)
+
+
+def _columns(field: Field, owner: str, target: str) -> tuple[str, str]:
+    """The board's columns of a field (desired d_, actual a_, waiting w_) and the joins they need."""
+    name, source = quoted(field.name), f"{quoted('o_' + owner)}.{quoted(field.name)}"
+    actual = f"{quoted('o_' + target)}.{name} AS {quoted('a_' + field.name)}"
+    if field.kind is not Kind.REFERENCE:
+        return f"{source} AS {quoted('d_' + field.name)}, {actual}, false AS {quoted('w_' + field.name)}", ""
+    here, there = quoted("h_" + field.name), quoted("t_" + field.name)
+    joins = (
+        f"LEFT JOIN links {here} ON {here}.domain = {text(field.refers_to)}"
+        f" AND {here}.system = {text(owner)} AND {here}.record_id = {source}"
+        f" LEFT JOIN links {there} ON {there}.domain = {text(field.refers_to)}"
+        f" AND {there}.system = {text(target)} AND {there}.link_id = {here}.link_id"
+    )
+    waits = f"{source} IS NOT NULL AND {there}.record_id IS NULL AS {quoted('w_' + field.name)}"
+    return f"{there}.record_id AS {quoted('d_' + field.name)}, {actual}, {waits}", joins
+
+
+def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
+    """Which rows are to be written (operation set), which are held back (reason set), and which agree."""
+    changed = " OR ".join(_wants(f) for f in fields)
+    waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
+    may_create, may_update = target in settings.create, target in settings.update
+    gate = settings.create_when or "true"
+    lake.db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE judged AS
+        WITH gated AS (SELECT record_id FROM {table(domain.name, settings.leader)} WHERE coalesce({gate}, false)),
+        doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
+                  WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
+                  GROUP BY link_id),
+        wanted AS (
+            SELECT board.*, CASE
+                WHEN leads AND record_id IS NULL AND {str(may_create).lower()}
+                     AND lead_id IN (SELECT record_id FROM gated) THEN 'create'
+                WHEN leads AND lives AND {str(may_update).lower()} AND ({changed}) THEN 'update' END AS operation
+            FROM board)
+        SELECT wanted.* REPLACE (CASE WHEN {_reason("wanted", waiting)} IS NULL THEN operation END AS operation),
+               CASE WHEN operation IS NOT NULL THEN {_reason("wanted", waiting)} END AS reason
+        FROM wanted LEFT JOIN doubt USING (link_id)
+        WHERE operation IS NOT NULL
+    """)
+
+
+def _reason(row: str, waiting: str) -> str:
+    return f"CASE WHEN {row}.operation = 'create' AND doubt.reason IS NOT NULL THEN doubt.reason{waiting} END"
+
+
+def _wants(field: Field) -> str:
+    return wants(field, quoted("d_" + field.name), quoted("a_" + field.name))
+
+
+def _stage(lake: Lake, fields: Sequence[Field]) -> None:
+    """The relations that a write mapping reads: `desired` with every field, `writes` with the changed ones."""
+    for name, value in (("desired", _desired), ("writes", _only_changed)):
+        columns = ", ".join(f"{value(f)} AS {quoted(f.name)}" for f in fields)
+        lake.db.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {name} AS
+            SELECT link_id AS write_id, operation, link_id, record_id, link_id AS external_id, label, {columns}
+            FROM judged WHERE operation IS NOT NULL ORDER BY link_id
+        """)
+
+
+def _desired(field: Field) -> str:
+    """What the record is to hold: the owner's value, or where that is unknown what is there already."""
+    return f"coalesce({quoted('d_' + field.name)}, {quoted('a_' + field.name)})"
+
+
+def _only_changed(field: Field) -> str:
+    column = quoted("d_" + field.name)
+    return f"CASE WHEN operation = 'create' OR {_wants(field)} THEN {column} ELSE CAST(NULL AS {sql_type(field)}) END"
+
+
+def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str, write_sql: str) -> list[Write]:
+    changes = ", ".join(
+        f"CASE WHEN operation = 'create' AND {quoted('d_' + f.name)} IS NOT NULL OR {_wants(f)} THEN "
+        f"{{'field': {text(f.name)}, 'before': {shown(quoted('a_' + f.name))}, 'after': {shown(quoted('d_' + f.name))}}} END"
+        for f in fields
+    )
+    names = {f.name for f in fields}
+    amount = quoted("d_" + domain.amount) if domain.amount in names else "NULL"
+    currency = quoted("d_currency") if "currency" in names else "NULL"
+    rows = lake.arrow(f"""
+        SELECT judged.link_id, judged.record_id, judged.label, judged.expected_version,
+               mapped.object, coalesce(mapped.operation, judged.operation) AS operation,
+               CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then",
+               list_filter([{changes}], lambda x: x IS NOT NULL) AS changes,
+               {amount} AS amount_minor, {currency} AS currency
+        FROM judged JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = judged.link_id
+        WHERE judged.operation IS NOT NULL ORDER BY judged.label, judged.link_id
+    """).to_pylist()
+    return [_write(row, domain=domain.name, target=target) for row in rows]
+
+
+def _normal_mapping(lake: Lake, sql: str) -> str:
+    """A write mapping's rows with the columns that it may leave out."""
+    given = {name for name, *_ in lake.rows(f"DESCRIBE {sql}")}
+    optional = {"operation": "CAST(NULL AS VARCHAR)", "then": "CAST([] AS VARCHAR[])"}
+    columns = ", ".join(quoted(n) if n in given else f"{v} AS {quoted(n)}" for n, v in optional.items())
+    return f"SELECT write_id, object, body, {columns} FROM ({sql})"
+
+
+def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
+    body = _without_nulls(json.loads(row["body"]))
+    identity = json.dumps([target, row["operation"], row["link_id"], row["expected_version"], body], sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:40]
+    return Write(
+        request=Request(
+            write_id=key,
+            object=row["object"],
+            operation=Operation(row["operation"]),
+            record_id=row["record_id"],
+            external_id=row["link_id"],
+            body=body,
+            then=tuple(row["then"] or ()),
+            idempotency_key=key,
+            correlation_id=row["link_id"],
+        ),
+        domain=domain,
+        target=target,
+        link_id=row["link_id"],
+        label=row["label"] or row["link_id"],
+        changes=tuple(Change(c["field"], c["before"], c["after"]) for c in row["changes"]),
+        expected_version=row["expected_version"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+    )
+
+
+def _without_nulls(value: Any) -> Any:
+    """A null is never sent: it would overwrite a value that nobody decided to remove."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

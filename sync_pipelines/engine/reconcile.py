@@ -1,0 +1,284 @@
+"""Reconcile: compare both sides after the fact, to the cent, however they came to be what they are.
+
+Every disagreement is a finding; the findings of one record become one exception for one team. Findings that
+another pair of systems already explains are kept, but marked as not primary, so that nobody gets them twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_pipelines.domains import Domain, Field, Kind
+from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.match import doubts, resolved
+from sync_pipelines.engine.outcome import Check, Result, Total
+from sync_pipelines.engine.plan import held_back
+from sync_pipelines.engine.topology import DomainSettings
+from sync_pipelines.engine.values import differs, quoted, shown, text, wants
+from sync_pipelines.lake import Lake
+
+DISAGREEMENTS = ("differs", "missing", "refused", "unknown")
+"""The kinds of finding that make a pair of systems disagree."""
+
+COLUMNS = """kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR, record_b VARCHAR, link_id VARCHAR,
+    label VARCHAR, field VARCHAR, value_a VARCHAR, value_b VARCHAR, amount_minor BIGINT, currency VARCHAR,
+    legal_entity VARCHAR, period VARCHAR, reason VARCHAR, is_primary BOOLEAN"""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An exception to raise: what is wrong with one record, in words, and what it is worth."""
+
+    fingerprint: str
+    domain: str
+    kind: str
+    system: str
+    record_id: str
+    label: str
+    reason: str
+    amount_minor: int | None
+    currency: str | None
+
+
+def reconcile(lake: Lake, domain: Domain, settings: DomainSettings, *, pairs: list[tuple[str, str]]) -> int:
+    """Fill the session's `found` with every finding of a domain; returns how many record pairs were compared.
+
+    Reads the canonical tables, the doubts of the match, what the plans held back, and the registered
+    relations `links` and `refused_writes` (target, link_id, message).
+    """
+    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE found ({COLUMNS})")
+    compared = sum(_compare(lake, domain, settings, pair) for pair in pairs)
+    for other in settings.systems[1:]:
+        _find_missing(lake, domain, settings, other)
+        _find_unknown(lake, domain, settings, other)
+    _take_doubts(lake, domain, settings)
+    for system in settings.systems:
+        _take_quarantined(lake, domain, system)
+    return compared
+
+
+def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
+    """Amount, currency, legal entity and period of a record, null where the system doesn't hold them."""
+    known = held(lake, domain, system)
+
+    def column(name: str, kind: str) -> str:
+        return f"{row}.{quoted(name)}" if name in known else f"CAST(NULL AS {kind})"
+
+    period = f"strftime({column(domain.dated, 'DATE')}, '%Y-%m')" if domain.dated else "NULL"
+    return ", ".join(
+        [
+            f"{column(domain.amount, 'BIGINT')} AS amount_minor",
+            f"{column('currency', 'VARCHAR')} AS currency",
+            f"{column('legal_entity', 'VARCHAR')} AS legal_entity",
+            f"{period} AS period",
+        ]
+    )
+
+
+def _live(lake: Lake, domain: Domain, system: str) -> str:
+    columns = lake.columns(table(domain.name, system))
+    return f"(SELECT * FROM ({resolved(domain, system, columns)}) WHERE NOT is_deleted)"
+
+
+def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str]) -> int:
+    """Field by field, both sides of every link; only the fields that disagree become rows."""
+    a, b = pair
+    common = held(lake, domain, a) & held(lake, domain, b)
+    fields = [f for f in domain.fields if f.name in common]
+    disagreements = ", ".join(_disagreement(domain, f, settings.owners[f.name], pair) for f in fields)
+    lake.db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE compared AS
+        WITH m AS (SELECT link_id, max(record_id) FILTER (system = {text(a)}) AS a_id,
+                          max(record_id) FILTER (system = {text(b)}) AS b_id
+                   FROM links WHERE domain = {text(domain.name)} GROUP BY link_id)
+        SELECT m.link_id, m.a_id, m.b_id, a.label,
+               list_filter([{disagreements}], lambda x: x IS NOT NULL) AS found, {_context(lake, domain, a, "a")}
+        FROM m JOIN {_live(lake, domain, a)} a ON a.record_id = m.a_id
+               JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id;
+        INSERT INTO found
+        SELECT coalesce(CASE WHEN w.message IS NOT NULL THEN 'refused' END, 'differs'),
+               {text(a)}, a_id, {text(b)}, b_id, c.link_id, label, f.field, f.value_a, f.value_b,
+               f.amount_minor, currency, legal_entity, period,
+               coalesce(w.message, f.field || ' differs'), f.is_primary
+        FROM (SELECT * EXCLUDE (found, amount_minor), unnest(found) AS f FROM compared) c
+        LEFT JOIN refused_writes w ON w.link_id = c.link_id AND w.target = {text(b)};
+    """)
+    return int(lake.row("SELECT count(*) FROM compared")[0])
+
+
+def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str]) -> str:
+    """A struct that describes a field's disagreement, or null where the field agrees."""
+    left, right = f"a.{quoted(field.name)}", f"b.{quoted(field.name)}"
+    if owner == pair[0]:
+        condition = wants(field, left, right)
+    elif owner == pair[1]:
+        condition = wants(field, right, left)
+    else:
+        condition = differs(field, left, right)
+    stake = f"abs({left} - {right})" if field.name == domain.amount else "CAST(NULL AS BIGINT)"
+    personal = field.kind in {Kind.EMAIL, Kind.PHONE}
+    values = ("'(personal)'", "'(personal)'") if personal else (shown(left), shown(right))
+    return (
+        f"CASE WHEN {condition} THEN {{'field': {text(field.name)}, 'value_a': {values[0]}, 'value_b': {values[1]}, "
+        f"'amount_minor': {stake}, 'is_primary': {str(owner in pair).lower()}}} END"
+    )
+
+
+def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
+    """Leading records that another system should have and has not, with the reason where one is known."""
+    leader, gate = settings.leader, settings.create_when or "true"
+    reasons = (
+        f"SELECT link_id, min(reason) AS reason FROM {held_back(domain.name, other)} GROUP BY link_id"
+        if other in settings.targets
+        else "SELECT NULL AS link_id, NULL AS reason WHERE false"
+    )
+    lake.db.execute(f"""
+        INSERT INTO found
+        WITH held AS ({reasons})
+        SELECT CASE WHEN w.message IS NOT NULL THEN 'refused' ELSE 'missing' END,
+               {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
+               {_context(lake, domain, leader, "a")},
+               coalesce(w.message, held.reason, 'not in ' || {text(other)}), true
+        FROM {_live(lake, domain, leader)} a
+        JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
+        LEFT JOIN held ON held.link_id = l.link_id
+        LEFT JOIN refused_writes w ON w.link_id = l.link_id AND w.target = {text(other)}
+        WHERE coalesce({gate}, false) AND l.link_id NOT IN (
+            SELECT link_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
+    """)
+
+
+def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
+    """Records that another system has and the leading one does not know; doubts are told as doubts."""
+    lake.db.execute(f"""
+        INSERT INTO found
+        SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, b.record_id, NULL, b.label, NULL, NULL, NULL,
+               {_context(lake, domain, other, "b")}, 'not in ' || {text(settings.leader)}, true
+        FROM {_live(lake, domain, other)} b
+        WHERE b.record_id NOT IN (
+                SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
+          AND b.record_id NOT IN (SELECT record_id FROM {doubts(domain.name)} WHERE system = {text(other)})
+          AND coalesce({domain.counts_when}, false)
+    """)
+
+
+def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
+    """What the match could not decide: one finding a record."""
+    lake.db.execute(f"""
+        INSERT INTO found
+        SELECT kind, {text(settings.leader)}, min(candidate_id), system, record_id, min(link_id), min(label), NULL,
+               NULL, NULL, NULL, NULL, NULL, NULL,
+               min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), ''), true
+        FROM {doubts(domain.name)} GROUP BY kind, system, record_id
+    """)
+
+
+def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
+    lake.db.execute(f"""
+        INSERT INTO found
+        SELECT 'quarantined', {text(system)}, r.record_id, NULL, NULL, NULL, r.label, NULL, NULL, NULL,
+               {_context(lake, domain, system, "r")}, r.refused, true
+        FROM {table(domain.name, system)} r WHERE r.refused IS NOT NULL AND NOT r.is_deleted
+    """)
+
+
+def items(lake: Lake, domain: Domain) -> list[Item]:
+    """One exception a record and kind, from the primary findings of the session."""
+    rows = lake.rows("""
+        SELECT kind, coalesce(system_b, system_a) AS system, coalesce(record_b, record_a) AS record_id,
+               coalesce(link_id, '') AS link, min(label),
+               string_agg(DISTINCT reason, '; ' ORDER BY reason), max(amount_minor), min(currency)
+        FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL""")
+    return [
+        Item("|".join((domain.name, kind, system, link or record_id)), domain.name, kind, system, record_id, label,
+             reason, amount, currency)
+        for kind, system, record_id, link, label, reason, amount, currency in rows
+    ]  # fmt: skip
+
+
+def totals(lake: Lake, domain: Domain, systems: list[str]) -> list[Total]:
+    """Count and sum by period, legal entity and currency, each system for itself, without any link."""
+    if not domain.dated:
+        return []
+    return [
+        Total(domain.name, system, entity, period, currency, count, total)
+        for system in systems
+        for entity, period, currency, count, total in lake.rows(f"""
+            SELECT legal_entity, strftime({quoted(domain.dated)}, '%Y-%m'), currency, count(*),
+                   CAST(sum({quoted(domain.amount)}) AS BIGINT)
+            FROM {table(domain.name, system)}
+            WHERE refused IS NULL AND NOT is_deleted AND coalesce({domain.counts_when}, false)
+            GROUP BY ALL ORDER BY ALL""")
+    ]
+
+
+def checks(lake: Lake, domain: Domain, pairs: list[tuple[str, str]], all_totals: list[Total]) -> tuple[Check, ...]:
+    """What finance signs: each pair agrees, the control totals are equal, nothing is in quarantine."""
+    made = [_agrees(lake, domain, pair) for pair in pairs]
+    if domain.dated:
+        made += [_equal_totals(domain, pair, all_totals) for pair in pairs]
+    return (*made, _quarantine(lake, domain))
+
+
+def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
+    a, b = pair
+    pairs = lake.row(f"""
+        SELECT count(*) FROM {table(domain.name, a)}, (SELECT 1 FROM {table(domain.name, b)} LIMIT 1)
+        WHERE refused IS NULL AND NOT is_deleted""")[0]
+    which = f"system_a = {text(a)} AND system_b = {text(b)} AND kind IN {DISAGREEMENTS}"
+    rows = lake.rows(f"""
+        SELECT kind, coalesce(record_b, record_a), string_agg(DISTINCT coalesce(field, kind), ', '),
+               max(amount_minor), min(currency)
+        FROM found WHERE {which} GROUP BY ALL ORDER BY 4 DESC NULLS LAST, 1, 2""")
+    amounts: dict[str, int] = {}
+    for *_, amount, currency in rows:
+        if amount and currency:
+            amounts[currency] = amounts.get(currency, 0) + abs(amount)
+    return Check(
+        name=f"agrees_{a}_{b}",
+        subject=f"{domain.name}/reconciliation",
+        claim=f"Every {domain.name} is the same in {a} and {b}, field by field.",
+        result=Result.FAILED if rows else Result.PASSED if pairs else Result.NOT_CHECKED,
+        count=len(rows),
+        amounts=amounts,
+        sample=tuple({"kind": k, "record_id": r, "fields": f} for k, r, f, *_ in rows[:5]),
+        reason="" if rows or pairs else "one side holds no records",
+    )
+
+
+def _equal_totals(domain: Domain, pair: tuple[str, str], all_totals: list[Total]) -> Check:
+    sides = [
+        {(t.legal_entity, t.period, t.currency): (t.count, t.sum_minor) for t in all_totals if t.system == system}
+        for system in pair
+    ]
+    apart = {key: (sides[0].get(key, (0, 0)), sides[1].get(key, (0, 0))) for key in sides[0].keys() | sides[1].keys()}
+    apart = {key: both for key, both in sorted(apart.items()) if both[0] != both[1]}
+    amounts: dict[str, int] = {}
+    for (_, _, currency), (left, right) in apart.items():
+        amounts[currency] = amounts.get(currency, 0) + abs(left[1] - right[1])
+    empty = not sides[0] or not sides[1]
+    return Check(
+        name=f"control_totals_{pair[0]}_{pair[1]}",
+        subject=f"{domain.name}/reconciliation",
+        claim=f"Count and sum of every {domain.name} are equal in {pair[0]} and {pair[1]}, per period and currency.",
+        result=Result.NOT_CHECKED if empty else Result.FAILED if apart else Result.PASSED,
+        count=len(apart),
+        amounts=amounts,
+        sample=tuple(
+            {"legal_entity": e, "period": p, "currency": c, pair[0]: left[1], pair[1]: right[1]}
+            for (e, p, c), (left, right) in list(apart.items())[:5]
+        ),
+        reason="one side holds no documents" if empty else "",
+    )
+
+
+def _quarantine(lake: Lake, domain: Domain) -> Check:
+    rows = lake.rows("SELECT system_a, record_a, reason FROM found WHERE kind = 'quarantined' ORDER BY ALL")
+    return Check(
+        name="no_quarantined_records",
+        subject=f"{domain.name}/reconciliation",
+        claim=f"No {domain.name} record was set aside, so nothing is missing from the comparison.",
+        result=Result.FAILED if rows else Result.PASSED,
+        count=len(rows),
+        sample=tuple({"system": s, "record_id": r, "reason": why} for s, r, why in rows[:5]),
+    )

@@ -1,0 +1,99 @@
+"""What `sync.toml` declares, as values: systems, owners, legal entities and the teams that work exceptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from sync_pipelines.errors import FixConfiguration
+
+
+class Planes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the two planes live; empty strings mean the embedded ones."""
+
+    database_url: str = ""
+    lake: str = ""
+
+
+class SystemSettings(msgspec.Struct, frozen=True):
+    """One `[systems.NAME]` table. What an adapter alone needs is in `options`."""
+
+    name: str
+    adapter: str
+    url: str
+    calls_per_second: float = 10.0
+    concurrency: int = 4
+    every_seconds: int = 60
+    options: dict[str, str] = {}
+
+    def option(self, key: str) -> str:
+        """An adapter's own setting, or `FixConfiguration` that names it."""
+        value = self.options.get(key, "")
+        if not value:
+            raise FixConfiguration(f"[systems.{self.name}] needs {key!r} in sync.toml")
+        return value
+
+
+class LegalEntity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A company with books of its own: documents are dated in its zone."""
+
+    name: str
+    zone: str
+    currency: str
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A team that works exceptions."""
+
+    name: str
+    due_hours: int = 24
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cron: str
+    zone: str
+
+
+class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[domains.NAME]` table: where the domain lives, who owns its fields, what may be written."""
+
+    systems: list[str]
+    owners: dict[str, str]
+    exceptions: dict[str, str]
+    schedule: Schedule
+    create: list[str] = []
+    update: list[str] = []
+    create_when: str = ""
+    """A gate: SQL over the leading record's fields that must hold before others are expected to have it."""
+    limit_writes: int = 10_000
+    """The most writes that one plan may hold; past it the plan waits for a person."""
+
+    @property
+    def leader(self) -> str:
+        """The system from which a missing record is judged."""
+        return self.systems[0]
+
+    @property
+    def targets(self) -> list[str]:
+        """The systems that may be written, in the order of `systems`."""
+        return [system for system in self.systems if system in {*self.create, *self.update}]
+
+    def owner_of_exceptions(self, kind: str) -> str:
+        return self.exceptions.get(kind, self.exceptions["default"])
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """Everything `sync.toml` declares, checked as a whole."""
+
+    planes: Planes
+    systems: dict[str, SystemSettings]
+    legal_entities: dict[str, LegalEntity]
+    people: dict[str, Person]
+    domains: dict[str, DomainSettings]
+    state: Path
+
+    def pairs(self, domain: str) -> list[tuple[str, str]]:
+        """Each pair of systems that hold the domain, the leading one first."""
+        held = self.domains[domain].systems
+        return [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]

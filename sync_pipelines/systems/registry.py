@@ -1,0 +1,49 @@
+"""Which adapter serves which system: found by entry point, opened when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import System
+from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import FixConfiguration
+
+GROUP = "sync_pipelines.systems"
+"""The entry point group under which a package offers `open_system(settings, *, clock)`."""
+
+
+class Systems(Mapping[str, System]):
+    """The systems of a topology; each is opened once, at its first use, and no sooner."""
+
+    def __init__(self, settings: Mapping[str, SystemSettings], *, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._open: dict[str, System] = {}
+
+    def __getitem__(self, name: str) -> System:
+        if name not in self._open:
+            self._open[name] = _open(self._settings[name], clock=self._clock)
+        return self._open[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def opened(self) -> Mapping[str, System]:
+        """The systems that were needed so far."""
+        return self._open
+
+
+def _open(settings: SystemSettings, *, clock: Clock) -> System:
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if settings.adapter not in offered:
+        raise FixConfiguration(
+            f"[systems.{settings.name}] wants the adapter {settings.adapter!r}, which nobody provides; "
+            f"installed are {', '.join(sorted(offered)) or 'none'}"
+        )
+    system: System = offered[settings.adapter].load()(settings, clock=clock)
+    return system
