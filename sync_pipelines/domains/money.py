@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 ZERO_DECIMALS = frozenset(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"])
 """ISO 4217 currencies without a minor unit."""
@@ -23,12 +23,12 @@ def exponent(currency: str) -> int:
 
 
 def minor(amount: Decimal, currency: str) -> int:
-    """An exact amount in minor units; a fraction of one is rounded half to even.
+    """An exact amount in minor units; a fraction of one is rounded half away from zero.
 
     >>> minor(Decimal("12.34"), "USD"), minor(Decimal("1200"), "JPY")
     (1234, 1200)
     """
-    return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_EVEN))
+    return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_UP))
 
 
 def major(amount_minor: int, currency: str) -> Decimal:

@@ -1,0 +1,253 @@
+"""The lake as the engine uses it: an append-only record log, typed views of it, and tables made from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from sync_pipelines.engine.port import Cursor, Page, Shape
+from sync_pipelines.engine.topology import LegalEntity
+from sync_pipelines.engine.values import quoted, text
+from sync_pipelines.lake.macros import MACROS
+from sync_pipelines.lake.tables import CURRENT, TABLES
+
+_EXTENSIONS = ("duckdb_extension_postgres_scanner", "duckdb_extension_ducklake")
+
+
+class Lake:
+    """A session on the lake. Close it, or use it as a context manager; sessions of any number may be open.
+
+    The DuckLake catalog is attached as `lake`; session-local views and tables live in memory.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self.db = db
+        self._known: dict[tuple[str, str], str] = {}
+
+    @classmethod
+    def open(cls, *, catalog: str, data: str | Path, memory_limit: str = "4GB") -> Lake:
+        """Attach the lake; `catalog` is a libpq string of its PostgreSQL database, `data` a folder or s3:// path."""
+        db = duckdb.connect(config={"memory_limit": memory_limit})
+        for package in _EXTENSIONS:
+            db.execute(f"LOAD {text(str(_extension(package)))}")
+        db.execute(f"ATTACH {text('ducklake:postgres:' + catalog)} AS lake (DATA_PATH {text(str(data))})")
+        db.execute("SET TimeZone = 'UTC'")
+        for statement in (*TABLES, *MACROS):
+            db.execute(statement)
+        return cls(db)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Reading
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.db.execute(sql, list(parameters)).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The one row of a query that always has one."""
+        row: tuple[Any, ...] = self.rows(sql, parameters)[0]
+        return row
+
+    def arrow(self, sql: str) -> pa.Table:
+        return self.db.execute(sql).to_arrow_table()
+
+    def columns(self, table: str) -> set[str]:
+        """The columns of a table; none where there is no such table."""
+        try:
+            return {name for name, *_ in self.rows(f"DESCRIBE {table}")}
+        except duckdb.CatalogException:
+            return set()
+
+    def snapshot(self) -> int:
+        """The lake's newest snapshot: what a plan was made from."""
+        return int(self.row("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0])
+
+    @contextmanager
+    def relation(self, name: str, table: pa.Table) -> Iterator[None]:
+        """An Arrow table that queries may name while the block runs."""
+        self.db.register(name, table)
+        try:
+            yield
+        finally:
+            self.db.unregister(name)
+
+    # The record log
+
+    def cursor(self, system: str, object: str) -> Cursor | None:
+        """How far an object has been read: the newest entry of the cursor log."""
+        found = self.rows(
+            "SELECT cursor FROM lake.cursor_log WHERE system = ? AND object = ? ORDER BY read_at DESC LIMIT 1",
+            (system, object),
+        )
+        return json.loads(found[0][0]) if found else None
+
+    def append_page(self, system: str, object: str, page: Page, *, run_id: str, at: datetime) -> int:
+        """Append a page and its cursor in one transaction; returns how many records were news.
+
+        A record that equals what the log already holds is not appended again; a tombstone without a
+        payload keeps the last one.
+        """
+        known = self._known_records(system, object)
+        with self.relation("page", _arrow(page)):
+            self.db.execute(f"""
+                CREATE OR REPLACE TEMP TABLE news AS
+                SELECT p.record_id, p.version, p.is_deleted,
+                       coalesce(p.payload, (SELECT arg_max(r.payload, r.extracted_at) FROM lake.record_log r
+                           WHERE p.payload IS NULL AND r.system = {text(system)} AND r.object = {text(object)}
+                             AND r.record_id = p.record_id), '{{}}') AS payload,
+                       md5(coalesce(p.payload, '')) AS payload_hash
+                FROM (SELECT * FROM page QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY place DESC) = 1) p
+                LEFT JOIN {known} k USING (record_id)
+                WHERE k.record_id IS NULL OR k.is_deleted <> p.is_deleted
+                   OR (NOT p.is_deleted AND k.payload_hash <> md5(coalesce(p.payload, '')))
+            """)
+        appended = int(self.row("SELECT count(*) FROM news")[0])
+        self._commit(system, object, page.cursor, appended, run_id=run_id, at=at)
+        self.db.execute(f"""
+            DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news);
+            INSERT INTO {known} SELECT record_id, payload_hash, is_deleted FROM news;
+        """)
+        return appended
+
+    def _commit(self, system: str, object: str, cursor: Cursor, news: int, *, run_id: str, at: datetime) -> None:
+        told = json.dumps(dict(cursor), sort_keys=True)
+        if not news and self.cursor(system, object) == json.loads(told):
+            return
+        self.db.execute("BEGIN")
+        try:
+            if news:
+                self.db.execute(
+                    "INSERT INTO lake.record_log SELECT ?, ?, record_id, version, is_deleted, payload, payload_hash, ?, ?"
+                    " FROM news",
+                    [system, object, at, run_id],
+                )
+            self.db.execute("INSERT INTO lake.cursor_log VALUES (?, ?, ?, ?, ?)", [system, object, told, at, run_id])
+            self.db.execute("COMMIT")
+        except duckdb.Error:
+            self.db.execute("ROLLBACK")
+            raise
+
+    def append_tombstones(
+        self, system: str, object: str, record_ids: Sequence[str], *, run_id: str, at: datetime
+    ) -> None:
+        """Note that records are gone; their last payload stays with the tombstone."""
+        if not record_ids:
+            return
+        cursor = self.cursor(system, object) or {}
+        size = len(record_ids)
+        page = Page(list(record_ids), [""] * size, [b""] * size, [True] * size, cursor)
+        self.append_page(system, object, page, run_id=run_id, at=at)
+
+    def _known_records(self, system: str, object: str) -> str:
+        """A session table of what the log holds of an object: its ids, and hashes of their payloads."""
+        if (system, object) not in self._known:
+            name = f"known_{len(self._known)}"
+            self.db.execute(f"""
+                CREATE OR REPLACE TEMP TABLE {name} AS
+                SELECT record_id, payload_hash, is_deleted FROM ({_current(system, object)})
+            """)
+            self._known[(system, object)] = name
+        return self._known[(system, object)]
+
+    def held(self, system: str, object: str) -> int:
+        """How many live records of an object the log holds."""
+        known = self._known_records(system, object)
+        return int(self.row(f"SELECT count(*) FROM {known} WHERE NOT is_deleted")[0])
+
+    def live_ids(self, system: str, object: str) -> list[str]:
+        known = self._known_records(system, object)
+        return [record_id for (record_id,) in self.rows(f"SELECT record_id FROM {known} WHERE NOT is_deleted")]
+
+    def carried_fields(self, system: str, object: str) -> set[str]:
+        """The fields that at least one live record of an object carries."""
+        return {
+            name
+            for (name,) in self.rows(
+                f"SELECT DISTINCT unnest(json_keys(payload)) FROM ({_current(system, object)}) WHERE NOT is_deleted"
+            )
+        }
+
+    # Views and tables
+
+    def show(self, system: str, objects: Mapping[str, Shape]) -> None:
+        """Make a system's current records visible to mappings as `<system>.<object>`, typed by their shapes."""
+        self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(system)}")
+        for name, shape in objects.items():
+            self.db.execute(f"""
+                CREATE OR REPLACE VIEW {quoted(system)}.{quoted(name)} AS
+                SELECT record_id, version, is_deleted, extracted_at, unnest(from_json(payload, {text(json.dumps(shape))}))
+                FROM ({_current(system, name)})
+            """)
+
+    def declare(self, legal_entities: Mapping[str, LegalEntity]) -> None:
+        """Fill the session's table `legal_entity` (code, name, zone, currency)."""
+        self.db.execute(
+            "CREATE OR REPLACE TABLE legal_entity (code VARCHAR, name VARCHAR, zone VARCHAR, currency VARCHAR)"
+        )
+        for code, entity in legal_entities.items():
+            self.db.execute(
+                "INSERT INTO legal_entity VALUES (?, ?, ?, ?)", [code, entity.name, entity.zone, entity.currency]
+            )
+
+    def replace(self, table: str, sql: str) -> bool:
+        """Make a table hold exactly a query's rows; an unchanged table is left alone, and False comes back."""
+        self.db.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {sql}")
+        same_columns = self._described("fresh") == self._described(table)
+        if same_columns and self._fingerprint("fresh") == self._fingerprint(table):
+            return False
+        self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
+        return True
+
+    def append(self, table: str, sql: str) -> None:
+        """Add a query's rows to an append-only table, by column name."""
+        self.db.execute(f"INSERT INTO {table} BY NAME {sql}")
+
+    def _described(self, table: str) -> list[tuple[str, str]]:
+        try:
+            return [(name, kind) for name, kind, *_ in self.rows(f"DESCRIBE {table}")]
+        except duckdb.CatalogException:
+            return []
+
+    def _fingerprint(self, table: str) -> tuple[Any, ...]:
+        return self.row(f"SELECT count(*), bit_xor(hash(t)) FROM {table} t")
+
+    def maintain(self) -> None:
+        """Merge the small files that small commits leave behind."""
+        self.db.execute("CALL ducklake_merge_adjacent_files('lake')")
+
+
+def _current(system: str, object: str) -> str:
+    return CURRENT.format(system=text(system), object=text(object))
+
+
+def _extension(package: str) -> Path:
+    """The extension in its wheel, loaded from where it lies: nothing is copied into the home folder."""
+    return next(Path(str(files(package))).rglob("*.duckdb_extension"))
+
+
+def _arrow(page: Page) -> pa.Table:
+    size = len(page.record_ids)
+    return pa.table(
+        {
+            "place": pa.array(range(size), pa.int64()),
+            "record_id": pa.array(page.record_ids, pa.string()),
+            "version": pa.array(page.versions, pa.string()),
+            "payload": pa.array([bytes(p) or None for p in page.payloads], pa.string()),
+            "is_deleted": pa.array(page.deleted, pa.bool_()),
+        }
+    )
