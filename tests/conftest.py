@@ -1,0 +1,56 @@
+"""What tests share: one PostgreSQL server for the whole session, and fresh planes for each test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from sync_pipelines.ledger.embedded import Embedded
+
+_SERVER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", {}).get("postgres")
+    config.stash[_SERVER] = Path(given or Path(tempfile.gettempdir()) / f"sync-tests-{uuid4().hex[:8]}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers of pytest-xdist share the server of the session that sent them out."""
+    node.workerinput["postgres"] = str(node.config.stash[_SERVER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    folder = config.stash.get(_SERVER, None)
+    if folder is None or hasattr(config, "workerinput") or not folder.exists():
+        return
+    Embedded(folder / "postgres", folder / "postgres").stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Embedded:
+    """The session's server; it is stopped when the last test has run."""
+    return Embedded.start(pytestconfig.stash[_SERVER] / "postgres")
+
+
+@pytest.fixture
+def new_database(postgres: Embedded) -> Iterator[Callable[..., str]]:
+    """Makes empty databases, or copies of a template, and drops them after the test."""
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        made.append(f"test_{uuid4().hex[:12]}")
+        postgres.create_from_template(made[-1], template)
+        return made[-1]
+
+    yield make
+    for name in made:
+        postgres.drop(name)
