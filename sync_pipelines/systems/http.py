@@ -202,18 +202,14 @@ class Wire:
         status = response.status_code
         if status in _REDIRECTS:
             target = _origin(response.headers.get("Location", ""))
-            raise FixConfiguration(
-                f"{self.name} redirects {route} to {target}: set url of [systems.{self.name}]"
-            )
+            raise FixConfiguration(f"{self.name} redirects {route} to {target}: set url of [systems.{self.name}]")
         if _is_page_for_people(response) and 400 <= status < 500:
             raise FixConfiguration(
                 f"{self.name} answers {route} with an HTML page (HTTP {status}): "
                 f"check that url of [systems.{self.name}] is the address of its API"
             )
         if _is_page_for_people(response):
-            raise _Lost(
-                f"{self.name} answered {route} with an HTML page (HTTP {status}): maintenance or a proxy"
-            )
+            raise _Lost(f"{self.name} answered {route} with an HTML page (HTTP {status}): maintenance or a proxy")
         error = self._classify(response)
         if error is not None:
             raise error

@@ -55,9 +55,7 @@ PASSPORT = Passport(
 )
 
 
-def open_system(
-    settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None
-) -> Salesforce:
+def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Salesforce:
     """A Salesforce org; nothing is sent until the first call.
 
     `settings` needs `url` (the org's My Domain), `client_id` and `client_secret` of an external client app
@@ -192,7 +190,10 @@ class Salesforce:
             raise FixConfiguration(f"{answer.DECLARED_IN} names what this org does not show:\n{listed}")
 
     def _unknown(self, object: str, shape: Shape) -> list[str]:
-        body = self._get(f"{DATA}/sobjects/{object}/describe", route="GET /sobjects/{T}/describe")
+        try:
+            body = self._get(f"{DATA}/sobjects/{object}/describe", route="GET /sobjects/{T}/describe")
+        except answer.NotThere:
+            return [f"[{object}] object"]
         described = msgspec.json.decode(body, type=_Describe).fields
         names = {field.name for field in described} | {"attributes"}
         parents = {field.relationshipName: field.referenceTo for field in described if field.relationshipName}
@@ -258,7 +259,10 @@ class Salesforce:
         return self._get(f"{DATA}/{verb}", route=f"GET /{verb}", params={"q": select}, headers=headers)
 
     def _get(self, path: str, *, route: str, **options: Any) -> bytes:
-        return self._wire.call("GET", path, route=route, safe=True, **options).content
+        try:
+            return self._wire.call("GET", path, route=route, safe=True, **options).content
+        except SetAside as error:
+            raise FixConfiguration(f"{self.name} can't answer {route}: {error}") from None
 
 
 class _DescribedField(msgspec.Struct):
@@ -311,11 +315,7 @@ def _parent(request: Request) -> tuple[str, ...]:
 
 
 def _record(request: Request) -> dict[str, Any]:
-    key = (
-        {EXTERNAL_ID: request.external_id}
-        if request.operation is Operation.CREATE
-        else {"id": request.record_id}
-    )
+    key = {EXTERNAL_ID: request.external_id} if request.operation is Operation.CREATE else {"id": request.record_id}
     return {"attributes": {"type": request.object}, **request.body, **key}
 
 

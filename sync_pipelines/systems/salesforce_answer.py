@@ -68,6 +68,10 @@ class LocatorGone(SyncError):
     """The rest of a query is no longer held by the server: ask again from the last key that was read."""
 
 
+class NotThere(FixConfiguration):
+    """What the call names does not exist in this org."""
+
+
 class Problem(msgspec.Struct):
     """One entry of an error answer; rows of a collection say `statusCode` where answers say `errorCode`."""
 
@@ -110,10 +114,10 @@ def classify(response: requests.Response) -> SyncError | None:
         return FixConfiguration(f"Salesforce has retired REST version {API_VERSION}: install a newer release")
     if code == "INVALID_FIELD":
         return FixConfiguration(unknown_field(problem))
-    if code in REFUSALS and code != "NOT_FOUND":
-        return SetAside(
-            f"Salesforce: {REFUSALS[code]} ({code})", code=code, fields=tuple(problem.fields or ())
-        )
+    if code == "NOT_FOUND":
+        return NotThere("Salesforce does not have what the call names (NOT_FOUND)")
+    if code in REFUSALS:
+        return SetAside(f"Salesforce: {REFUSALS[code]} ({code})", code=code, fields=tuple(problem.fields or ()))
     reason = CONFIGURATION.get(code, "the call itself is wrong")
     return FixConfiguration(f"Salesforce refuses the call (HTTP {status}, {code}): {reason}")
 

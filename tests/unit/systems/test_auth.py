@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import requests
+
+from sync_pipelines.errors import FixConfiguration, RetryLater
+from sync_pipelines.systems.auth import ClientCredentials
+
+TOKEN = (200, b'{"access_token":"00D!one","instance_url":"http://acme.test","token_type":"Bearer"}')
+LATER = (200, b'{"access_token":"00D!two","instance_url":"http://acme.test"}')
+
+
+@pytest.fixture
+def credentials(scripted):
+    def build(*replies):
+        wire, far_end = scripted(*replies)
+        url = "http://crm.test/services/oauth2/token"
+        return ClientCredentials("crm", url, "client", "s3cr3t", session=wire.session), wire.session, far_end
+
+    return build
+
+
+def test_a_token_is_fetched_once_and_used_until_it_is_renewed(credentials):
+    auth, session, far_end = credentials(TOKEN, LATER)
+
+    first = [auth.headers(session)["Authorization"] for _ in range(2)]
+    auth.renew()
+
+    assert first == ["Bearer 00D!one", "Bearer 00D!one"]
+    assert auth.headers(session)["Authorization"] == "Bearer 00D!two"
+    assert len(far_end.sent) == 2
+
+
+def test_the_token_says_where_data_calls_go(credentials):
+    auth, _, _ = credentials(TOKEN)
+
+    assert auth.instance_url() == "http://acme.test"
+
+
+def test_wrong_credentials_name_the_settings_and_not_the_secret(credentials):
+    body = b'{"error":"invalid_client","error_description":"secret s3cr3t is wrong"}'
+    auth, session, _ = credentials((400, body))
+
+    with pytest.raises(FixConfiguration, match=r"invalid_client.*client_secret of \[systems.crm\]") as caught:
+        auth.headers(session)
+    assert "s3cr3t" not in f"{caught.value!r} {auth!r}"
+
+
+@pytest.mark.parametrize(
+    "failure", [(503, b"busy"), (200, b"<html>"), requests.ConnectTimeout("s3cr3t"), requests.ReadTimeout("")]
+)
+def test_a_token_service_that_is_down_is_tried_later(credentials, failure):
+    auth, session, _ = credentials(failure)
+
+    with pytest.raises(RetryLater) as caught:
+        auth.headers(session)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_the_secret_travels_in_the_body_and_never_in_the_address(credentials):
+    auth, session, far_end = credentials(TOKEN)
+
+    auth.headers(session)
+
+    assert "s3cr3t" not in far_end.sent[0].url
+    assert "client_secret=s3cr3t" in far_end.sent[0].body
