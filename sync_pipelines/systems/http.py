@@ -15,11 +15,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from sync_pipelines.clock import Clock
-from sync_pipelines.config import SystemSettings
+from sync_pipelines.engine.port import Calls
+from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, Stop, SyncError
 from sync_pipelines.systems.auth import Auth, as_is
 from sync_pipelines.systems.budget import Budget, RetryBudget, Usage
-from sync_pipelines.systems.port import Calls
 
 Classify = Callable[[requests.Response], SyncError | None]
 """Turns a vendor's error answer into the error that says what to do.

@@ -10,14 +10,7 @@ import msgspec
 import requests
 
 from sync_pipelines.clock import Clock
-from sync_pipelines.config import SystemSettings
-from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
-from sync_pipelines.systems import salesforce_answer as answer
-from sync_pipelines.systems import soql
-from sync_pipelines.systems.auth import ClientCredentials
-from sync_pipelines.systems.http import Wire, pooled_session
-from sync_pipelines.systems.pagination import Keyset
-from sync_pipelines.systems.port import (
+from sync_pipelines.engine.port import (
     Counting,
     Cursor,
     Deletes,
@@ -30,6 +23,13 @@ from sync_pipelines.systems.port import (
     Shape,
     State,
 )
+from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
+from sync_pipelines.systems import salesforce_answer as answer
+from sync_pipelines.systems import soql
+from sync_pipelines.systems.auth import ClientCredentials
+from sync_pipelines.systems.http import Wire, pooled_session
+from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.splitting import Split, Splitter
 
 EXTERNAL_ID = "Sync_Id__c"

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import msgspec
 import requests
 
+from sync_pipelines.engine.port import Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside, SyncError
 from sync_pipelines.systems.budget import Usage
 from sync_pipelines.systems.http import retry_after
-from sync_pipelines.systems.port import Outcome, Request, State
 
 API_VERSION = "67.0"
 DECLARED_IN = "sync_pipelines/mappings/salesforce/objects.toml"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote_plus
 
+from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import MalformedPage
-from sync_pipelines.systems.port import Shape
 
 SYSTEM_FIELDS = ("Id", "SystemModstamp", "IsDeleted")
 BYTES_MAX = 12_000

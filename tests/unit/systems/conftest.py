@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from sync_pipelines.config import SystemSettings
+from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import SyncError
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.systems.auth import ApiKey

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 import requests
 
-from sync_pipelines.config import SystemSettings
+from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, Stop, SyncError
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.budget import Usage

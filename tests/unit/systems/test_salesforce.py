@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import requests
 
-from sync_pipelines.config import SystemSettings
+from sync_pipelines.engine.port import Operation, Request, State
+from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater
 from sync_pipelines.systems import soql
-from sync_pipelines.systems.port import Operation, Request, State
 from sync_pipelines.systems.salesforce import EXTERNAL_ID, Salesforce, open_system
 from sync_pipelines.systems.salesforce_answer import usage_of
 from tests.unit.systems.conftest import Scripted
