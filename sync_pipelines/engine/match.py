@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from sync_pipelines.domains import Domain
+from sync_pipelines.domains.schema import META, sql_type
 from sync_pipelines.engine.conform import table
 from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.rule import ALIKE_DOMAINS, DUPLICATE_KEYS, RULES, Alike, Exact
@@ -39,19 +40,23 @@ def doubts(domain: str) -> str:
     return f"lake.{quoted(f'doubts_{domain}')}"
 
 
-def resolved(domain: Domain, system: str, columns: set[str]) -> str:
-    """A SELECT of a system's canonical records whose references are link ids, so that systems compare."""
-    select = [
-        f"r_{c}.link_id AS {quoted(c)}" if c in {f.name for f in domain.references} else f"t.{quoted(c)}"
-        for c in sorted(columns - {"refused"})
-    ]
+def resolved(lake: Lake, domain: Domain, system: str) -> str:
+    """A SELECT of a system's canonical records whose references are link ids, so that systems compare.
+
+    Every field of the domain is a column of it; those that the system does not hold are null.
+    """
+    given = lake.columns(table(domain.name, system))
+    kinds = {**META, **{field.name: sql_type(field) for field in domain.fields}}
+    references = [f for f in domain.references if f.name in given]
+    select = {name: f"t.{quoted(name)}" if name in given else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
+    select |= {f.name: f"r_{f.name}.link_id" for f in references}
     joins = "".join(
         f" LEFT JOIN links r_{f.name} ON r_{f.name}.domain = {text(f.refers_to)}"
         f" AND r_{f.name}.system = {text(system)} AND r_{f.name}.record_id = t.{quoted(f.name)}"
-        for f in domain.references
-        if f.name in columns
+        for f in references
     )
-    return f"SELECT {', '.join(select)} FROM {table(domain.name, system)} t{joins} WHERE t.refused IS NULL"
+    columns = ", ".join(f"{value} AS {quoted(name)}" for name, value in select.items())
+    return f"SELECT {columns} FROM {table(domain.name, system)} t{joins} WHERE t.refused IS NULL"
 
 
 def match(lake: Lake, domain: Domain, systems: list[str]) -> Verdict:
@@ -87,11 +92,11 @@ def _begin(lake: Lake, domain: Domain, leader: str) -> None:
         CREATE OR REPLACE TEMP TABLE doubtful (
             kind VARCHAR, system VARCHAR, record_id VARCHAR, label VARCHAR, link_id VARCHAR,
             candidate_id VARCHAR, candidate_label VARCHAR, rule VARCHAR, reason VARCHAR);
-        CREATE OR REPLACE TEMP TABLE leading AS {resolved(domain, leader, lake.columns(table(domain.name, leader)))};
-        ALTER TABLE leading ADD COLUMN link_id VARCHAR;
-        UPDATE leading SET link_id = {link_id(domain.name, leader, "record_id")};
-        UPDATE leading SET link_id = members.link_id FROM members
-            WHERE members.system = {text(leader)} AND members.record_id = leading.record_id;
+        CREATE OR REPLACE TEMP TABLE leaders AS {resolved(lake, domain, leader)};
+        ALTER TABLE leaders ADD COLUMN link_id VARCHAR;
+        UPDATE leaders SET link_id = {link_id(domain.name, leader, "record_id")};
+        UPDATE leaders SET link_id = members.link_id FROM members
+            WHERE members.system = {text(leader)} AND members.record_id = leaders.record_id;
     """)
 
 
@@ -103,8 +108,8 @@ def link_id(domain: str, leader: str, record_id: str) -> str:
 def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
     """The records of a system that no link holds yet."""
     lake.db.execute(f"""
-        CREATE OR REPLACE TEMP TABLE following AS
-            SELECT * FROM ({resolved(domain, system, lake.columns(table(domain.name, system)))})
+        CREATE OR REPLACE TEMP TABLE followers AS
+            SELECT * FROM ({resolved(lake, domain, system)})
             WHERE NOT is_deleted
               AND record_id NOT IN (SELECT record_id FROM members WHERE system = {text(system)});
     """)
@@ -139,8 +144,8 @@ def _apply_exact(lake: Lake, domain: Domain, rule: tuple[str, str, str, str], *,
     name, leading_key, following_key, evidence = rule
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE pairs AS
-        WITH l AS (SELECT link_id, record_id, label, is_deleted, {leading_key} AS k FROM leading),
-             s AS (SELECT record_id, label, {following_key} AS k FROM following)
+        WITH l AS (SELECT link_id, record_id, label, is_deleted, {leading_key} AS k FROM leaders),
+             s AS (SELECT record_id, label, {following_key} AS k FROM followers)
         SELECT l.link_id, l.record_id AS leader_id, l.label AS leader_label, s.record_id, s.label,
                {text(evidence)} AS evidence
         FROM l JOIN s USING (k)
@@ -161,16 +166,16 @@ def _settle(lake: Lake, *, rule: str, system: str) -> None:
     """Link the pairs that are unique on both sides; the rest is ambiguous."""
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE weighed AS
-            SELECT *, count(*) OVER (PARTITION BY link_id) AS followers,
-                      count(*) OVER (PARTITION BY record_id) AS leaders FROM pairs;
+            SELECT *, count(*) OVER (PARTITION BY link_id) AS rivals_here,
+                      count(*) OVER (PARTITION BY record_id) AS rivals_there FROM pairs;
         INSERT INTO members
             SELECT link_id, {text(system)}, record_id, {text(rule)}, evidence, true
-            FROM weighed WHERE followers = 1 AND leaders = 1;
+            FROM weighed WHERE rivals_here = 1 AND rivals_there = 1;
         INSERT INTO doubtful
             SELECT 'ambiguous', {text(system)}, record_id, label, link_id, leader_id, leader_label, {text(rule)},
-                   CASE WHEN leaders > 1 THEN 'matches ' || leaders || ' records by ' || {text(rule)}
-                        ELSE followers || ' records match the same one by ' || {text(rule)} END
-            FROM weighed WHERE followers > 1 OR leaders > 1;
+                   CASE WHEN rivals_there > 1 THEN 'matches ' || rivals_there || ' records by ' || {text(rule)}
+                        ELSE rivals_here || ' records match the same one by ' || {text(rule)} END
+            FROM weighed WHERE rivals_here > 1 OR rivals_there > 1;
     """)
 
 
@@ -186,8 +191,8 @@ def _apply_alike(lake: Lake, alike: Alike, *, system: str) -> None:
     """Similar names: certain where the address is similar too, otherwise a doubt with its likeness."""
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE likeness AS
-        WITH l AS (SELECT *, {COMPANY_NAME.format("name")} AS plain FROM leading WHERE NOT is_deleted),
-             s AS (SELECT *, {COMPANY_NAME.format("name")} AS plain FROM following)
+        WITH l AS (SELECT *, {COMPANY_NAME.format("name")} AS plain FROM leaders WHERE NOT is_deleted),
+             s AS (SELECT *, {COMPANY_NAME.format("name")} AS plain FROM followers)
         SELECT l.link_id, l.record_id AS leader_id, l.label AS leader_label, s.record_id, s.label,
                jaro_winkler_similarity(l.plain, s.plain) AS names,
                coalesce(jaro_winkler_similarity({ADDRESS.format("l")}, {ADDRESS.format("s")}), 0) AS addresses
@@ -211,7 +216,7 @@ def _anchor(lake: Lake, domain: Domain, leader: str) -> None:
     """Every live leading record has a link of its own; a deleted one only where something hangs on it."""
     lake.db.execute(f"""
         INSERT INTO members
-        SELECT link_id, {text(leader)}, record_id, 'leads', 'the leading record', true FROM leading
+        SELECT link_id, {text(leader)}, record_id, 'leads', 'the leading record', true FROM leaders
         WHERE record_id NOT IN (SELECT record_id FROM members WHERE system = {text(leader)})
           AND (NOT is_deleted OR link_id IN (SELECT link_id FROM members))
     """)
@@ -222,19 +227,19 @@ def _follow_merges(lake: Lake, domain: Domain, leader: str) -> None:
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE moves AS
         WITH RECURSIVE chain AS (
-            SELECT record_id, merged_into AS survivor FROM leading WHERE merged_into IS NOT NULL
+            SELECT record_id, merged_into AS survivor FROM leaders WHERE merged_into IS NOT NULL
             UNION
-            SELECT chain.record_id, l.merged_into FROM chain JOIN leading l ON l.record_id = chain.survivor
+            SELECT chain.record_id, l.merged_into FROM chain JOIN leaders l ON l.record_id = chain.survivor
             WHERE l.merged_into IS NOT NULL
         ), last AS (
             SELECT chain.record_id, l.record_id AS survivor, l.link_id, l.label FROM chain
-            JOIN leading l ON l.record_id = chain.survivor WHERE l.merged_into IS NULL AND NOT l.is_deleted
+            JOIN leaders l ON l.record_id = chain.survivor WHERE l.merged_into IS NULL AND NOT l.is_deleted
         )
         SELECT m.link_id AS old_link, m.system, m.record_id, last.link_id, last.survivor, last.label AS survivor_label,
                loser.label AS loser_label,
                count(*) OVER (PARTITION BY last.link_id, m.system) > 1
                  OR EXISTS (SELECT 1 FROM members o WHERE o.link_id = last.link_id AND o.system = m.system) AS taken
-        FROM last JOIN leading loser ON loser.record_id = last.record_id
+        FROM last JOIN leaders loser ON loser.record_id = last.record_id
         JOIN members m ON m.link_id = loser.link_id AND m.system <> {text(leader)};
         INSERT INTO ended SELECT old_link, system, record_id, 'merged into ' || survivor_label
             FROM moves WHERE NOT taken;
@@ -257,7 +262,7 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
             INSERT INTO doubtful
             WITH live AS (
                 SELECT record_id, label, {_key(rule)} AS k
-                FROM ({resolved(domain, system, lake.columns(table(domain.name, system)))}) WHERE NOT is_deleted
+                FROM ({resolved(lake, domain, system)}) WHERE NOT is_deleted
             ), twin AS (SELECT *, count(*) OVER (PARTITION BY k) AS n FROM live WHERE k IS NOT NULL)
             SELECT 'duplicate', {text(system)}, a.record_id, a.label, m.link_id, b.record_id, b.label,
                    {text(rule.name)}, a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)}
@@ -273,7 +278,7 @@ def _find_deleted(lake: Lake, domain: Domain, leader: str) -> None:
         INSERT INTO doubtful
         SELECT 'deleted', m.system, m.record_id, l.label, m.link_id, l.record_id, l.label, 'deleted',
                'deleted in ' || {text(leader)} || ', but it lives on in ' || m.system
-        FROM leading l JOIN members m ON m.link_id = l.link_id AND m.system <> {text(leader)}
+        FROM leaders l JOIN members m ON m.link_id = l.link_id AND m.system <> {text(leader)}
         WHERE l.is_deleted AND l.merged_into IS NULL
     """)
 

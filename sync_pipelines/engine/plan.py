@@ -16,6 +16,7 @@ from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.match import doubts
+from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import quoted, shown, text, wants
@@ -53,8 +54,10 @@ def held_back(domain: str, target: str) -> str:
     return f"lake.{quoted(f'held_{domain}_{target}')}"
 
 
-def plan(lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str) -> list[Write]:
-    """The writes that bring a target's records of a domain to what their owners say."""
+def plan(
+    lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str
+) -> tuple[list[Write], int]:
+    """The writes that bring a target's records of a domain to what their owners say, and how many must wait."""
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
     _board(lake, domain, settings, fields, target=target)
@@ -64,7 +67,21 @@ def plan(lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, w
         "SELECT link_id, reason FROM judged WHERE reason IS NOT NULL",
     )
     _stage(lake, fields)
-    return _writes(lake, domain, fields, target=target, write_sql=write_sql)
+    waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
+    return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
+
+
+def within_limits(domain: str, target: str, *, writes: int, limit: int) -> Check:
+    """The claim that a plan is no larger than the topology allows without a person's word."""
+    return Check(
+        name="within_limits",
+        subject=f"{domain}/plan/{target}",
+        claim=f"The plan for {target} holds at most {limit:,} {domain} writes.",
+        result=Result.FAILED if writes > limit else Result.PASSED,
+        count=max(0, writes - limit),
+        reason=f"{writes:,} writes",
+        blocking=True,
+    )
 
 
 def _check_owners(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field]) -> None:
@@ -91,7 +108,8 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE board AS
         WITH m AS (SELECT link_id, {ids} FROM links WHERE domain = {text(domain.name)} GROUP BY link_id)
-        SELECT m.link_id, {lead}.record_id AS lead_id, m.{quoted(target)} AS record_id, {own}.version AS expected_version,
+        SELECT m.link_id, {lead}.record_id AS lead_id, m.{quoted(target)} AS record_id,
+               {own}.version AS expected_version,
                coalesce({lead}.label, {own}.label) AS label,
                {lead}.record_id IS NOT NULL AND NOT {lead}.is_deleted AS leads,
                {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives,
@@ -172,24 +190,30 @@ def _only_changed(field: Field) -> str:
 
 
 def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str, write_sql: str) -> list[Write]:
-    changes = ", ".join(
-        f"CASE WHEN operation = 'create' AND {quoted('d_' + f.name)} IS NOT NULL OR {_wants(f)} THEN "
-        f"{{'field': {text(f.name)}, 'before': {shown(quoted('a_' + f.name))}, 'after': {shown(quoted('d_' + f.name))}}} END"
-        for f in fields
-    )
     names = {f.name for f in fields}
     amount = quoted("d_" + domain.amount) if domain.amount in names else "NULL"
     currency = quoted("d_currency") if "currency" in names else "NULL"
     rows = lake.arrow(f"""
-        SELECT judged.link_id, judged.record_id, judged.label, judged.expected_version,
-               mapped.object, coalesce(mapped.operation, judged.operation) AS operation,
-               CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then",
-               list_filter([{changes}], lambda x: x IS NOT NULL) AS changes,
-               {amount} AS amount_minor, {currency} AS currency
-        FROM judged JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = judged.link_id
-        WHERE judged.operation IS NOT NULL ORDER BY judged.label, judged.link_id
+        WITH chosen AS (
+            SELECT link_id, record_id, label, expected_version, operation,
+                   list_filter([{", ".join(_change(f) for f in fields)}], lambda x: x IS NOT NULL) AS changes,
+                   {amount} AS amount_minor, {currency} AS currency
+            FROM judged WHERE operation IS NOT NULL)
+        SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
+               mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then"
+        FROM chosen JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = chosen.link_id
+        ORDER BY chosen.label, chosen.link_id
     """).to_pylist()
     return [_write(row, domain=domain.name, target=target) for row in rows]
+
+
+def _change(field: Field) -> str:
+    """A struct with a field's name, before and after, or null where the field stays as it is."""
+    desired, actual = quoted("d_" + field.name), quoted("a_" + field.name)
+    return (
+        f"CASE WHEN {_wants(field)} THEN {{'field': {text(field.name)}, "
+        f"'before': {shown(actual)}, 'after': {shown(desired)}}} END"
+    )
 
 
 def _normal_mapping(lake: Lake, sql: str) -> str:

@@ -76,8 +76,7 @@ def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
 
 
 def _live(lake: Lake, domain: Domain, system: str) -> str:
-    columns = lake.columns(table(domain.name, system))
-    return f"(SELECT * FROM ({resolved(domain, system, columns)}) WHERE NOT is_deleted)"
+    return f"(SELECT * FROM ({resolved(lake, domain, system)}) WHERE NOT is_deleted)"
 
 
 def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str]) -> int:
@@ -124,6 +123,20 @@ def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str
     )
 
 
+def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Of the session's findings: pairs that disagree, findings by kind, amounts at stake by currency."""
+    disagreeing = lake.row(f"""
+        SELECT count(DISTINCT (system_a, system_b, link_id)) FILTER (record_a IS NOT NULL AND record_b IS NOT NULL
+            AND kind IN {DISAGREEMENTS}) FROM found""")[0]
+    kinds = dict(lake.rows("SELECT kind, count(*) FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL"))
+    amounts = dict(
+        lake.rows("""
+            SELECT currency, CAST(sum(abs(amount_minor)) AS BIGINT) FROM found
+            WHERE is_primary AND amount_minor <> 0 AND currency IS NOT NULL GROUP BY ALL ORDER BY ALL""")
+    )
+    return int(disagreeing), kinds, amounts
+
+
 def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
     """Leading records that another system should have and has not, with the reason where one is known."""
     leader, gate = settings.leader, settings.create_when or "true"
@@ -138,7 +151,8 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         SELECT CASE WHEN w.message IS NOT NULL THEN 'refused' ELSE 'missing' END,
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
-               coalesce(w.message, held.reason, 'not in ' || {text(other)}), true
+               coalesce(w.message, held.reason, 'not in ' || {text(other)}),
+               l.link_id NOT IN (SELECT link_id FROM {doubts(domain.name)} WHERE link_id IS NOT NULL)
         FROM {_live(lake, domain, leader)} a
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
         LEFT JOIN held ON held.link_id = l.link_id

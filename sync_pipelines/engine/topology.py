@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -68,6 +69,11 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A gate: SQL over the leading record's fields that must hold before others are expected to have it."""
     limit_writes: int = 10_000
     """The most writes that one plan may hold; past it the plan waits for a person."""
+
+    @property
+    def version(self) -> str:
+        """A short hash of who owns and may write what: a plan names the one it was made under."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:12]
 
     @property
     def leader(self) -> str:

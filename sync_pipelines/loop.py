@@ -1,0 +1,223 @@
+"""The loop: six verbs over the two planes and the systems, one method each.
+
+This is the engine's face. The graph calls it asset by asset, the command line from end to end; both get the
+same steps. Each method may be called again at any time: it looks at what is, and does what is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pyarrow as pa
+
+from sync_pipelines import mappings, planes
+from sync_pipelines.clock import Clock, SystemClock
+from sync_pipelines.domains import DOMAINS
+from sync_pipelines.engine import apply as applying
+from sync_pipelines.engine import conform as conforming
+from sync_pipelines.engine import extract as extracting
+from sync_pipelines.engine import match as matching
+from sync_pipelines.engine import plan as planning
+from sync_pipelines.engine import reconcile as reconciling
+from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
+from sync_pipelines.engine.topology import Topology
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.lake import Lake
+from sync_pipelines.ledger import Ledger
+from sync_pipelines.systems.registry import Systems
+
+Mode = Literal["full", "incremental"]
+Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
+
+
+@dataclass
+class Loop:
+    """One run of the loop; open it with `Loop.open`.
+
+    In mode "full" every extraction is proven by an independent count and looks for deletes.
+    """
+
+    topology: Topology
+    lake: Lake
+    ledger: Ledger
+    systems: Systems
+    run_id: str
+    mode: Mode = "full"
+    clock: Clock = field(default_factory=SystemClock)
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, topology: Topology, *, run_id: str, mode: Mode = "full", clock: Clock | None = None
+    ) -> Iterator[Loop]:
+        """Open both planes and note the run; the systems are opened when they are first asked."""
+        clock = clock or SystemClock()
+        with planes.open_planes(topology) as (lake, ledger):
+            ledger.start_run(run_id, mode)
+            loop = cls(topology, lake, ledger, Systems(topology.systems, clock=clock), run_id, mode, clock)
+            try:
+                yield loop
+            except BaseException:
+                ledger.end_run(run_id, state="failed", summary=loop.summary())
+                raise
+            ledger.end_run(run_id, state="finished", summary=loop.summary())
+
+    def objects(self, system: str) -> list[str]:
+        """The objects of a system that its mappings declare."""
+        return list(mappings.objects(system))
+
+    def objects_of(self, domain: str, system: str) -> list[str]:
+        """The objects that a domain's mapping reads."""
+        return [name for owner, name in mappings.sources(system, domain) if owner == system]
+
+    def probe(self, system: str) -> list[str]:
+        """The objects of a system that changed since they were last read, asked as cheaply as it allows."""
+        port = self.systems[system]
+        return [name for name in self.objects(system) if port.changed(name, self.lake.cursor(system, name))]
+
+    def extract(self, system: str, object: str) -> Extraction:
+        """Read one object's changes into the record log."""
+        return self._extract(system, object, prove=self.mode == "full")
+
+    def conform(self, domain: str, system: str) -> Conformed:
+        """Turn a system's raw records into canonical records of a domain."""
+        self._show(domain, system)
+        conformed = conforming.conform(
+            self.lake,
+            DOMAINS[domain],
+            system=system,
+            sql=mappings.read_sql(system, domain),
+            lineage=mappings.lineage(system, domain),
+        )
+        return self._checked(conformed)
+
+    def match(self, domain: str) -> Matched:
+        """Decide which record here is which record there, and keep it as links."""
+        with self._links():
+            verdict = matching.match(self.lake, DOMAINS[domain], self.topology.domains[domain].systems)
+        self.ledger.change_links(domain, added=verdict.added, ended=verdict.ended, run_id=self.run_id)
+        return self._checked(
+            Matched(
+                domain=domain,
+                links=self.ledger.count_links(domain),
+                added=len(verdict.added),
+                removed=len(verdict.ended),
+                ambiguous=verdict.ambiguous,
+                duplicates=verdict.duplicates,
+                checks=matching.checks(self.lake, DOMAINS[domain]),
+            )
+        )
+
+    def plan(self, domain: str, target: str) -> Planned:
+        """Compute and save the writes that a target needs; it writes to no system."""
+        settings = self.topology.domains[domain]
+        self._show(domain, target)
+        with self._links():
+            writes, waiting = planning.plan(
+                self.lake, DOMAINS[domain], settings, target=target, write_sql=self._write_sql(domain, target)
+            )
+        saved = self.ledger.save_plan(
+            domain,
+            target,
+            writes,
+            run_id=self.run_id,
+            snapshot=self.lake.snapshot(),
+            mapping_version=mappings.version(target, domain),
+            ownership_version=settings.version,
+        )
+        limit = planning.within_limits(domain, target, writes=saved.writes, limit=settings.limit_writes)
+        return self._checked(replace(saved, held=saved.held + waiting, checks=(limit,)))
+
+    def apply(self, domain: str, target: str) -> Applied:
+        """Carry out the target's plan of this run, and first whatever an interrupted run left open."""
+        with self.ledger.exclusive(f"{domain}/{target}"):
+            writes, states = self.ledger.open_writes(domain, target, self.run_id)
+            if writes:
+                shapes = mappings.objects(target)
+                on = applying.Application(self._known_system(target), self.ledger, lambda name: shapes[name])
+                applying.apply(on, writes, states)
+        plan_id, states_now = self.ledger.plan_states(domain, target, self.run_id)
+        return self._checked(Applied(domain, target, plan_id, states_now, applying.checks(domain, target, states_now)))
+
+    def reconcile(self, domain: str) -> Reconciled:
+        """Read what was written, then compare both sides of every pair and account for every difference."""
+        self._reread(domain)
+        settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
+        with self._links(), self.lake.relation("refused_writes", self.ledger.refused_writes(domain)):
+            compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
+        self.lake.append(
+            "lake.findings", f"SELECT '{self.run_id}' AS run_id, '{domain}' AS domain, * FROM found ORDER BY ALL"
+        )
+        totals = reconciling.totals(self.lake, DOMAINS[domain], settings.systems)
+        self.ledger.save_totals(self.run_id, totals)
+        items = [self._work_item(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
+        opened, resolved = self.ledger.sync_work_items(domain, items, run_id=self.run_id)
+        disagreeing, kinds, amounts = reconciling.counted(self.lake)
+        return self._checked(
+            Reconciled(
+                domain=domain,
+                compared=compared,
+                agreeing=compared - disagreeing,
+                findings=kinds,
+                amounts=amounts,
+                exceptions_opened=opened,
+                exceptions_resolved=resolved,
+                checks=reconciling.checks(self.lake, DOMAINS[domain], pairs, totals),
+            )
+        )
+
+    # What the verbs share
+
+    def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
+        return self._checked(
+            extracting.extract(
+                self.lake,
+                self._known_system(system),
+                object=object,
+                shape=mappings.objects(system)[object],
+                run_id=self.run_id,
+                clock=self.clock,
+                prove=prove,
+            )
+        )
+
+    def _known_system(self, name: str) -> System:
+        """A system, once it is certain that the same organisation as ever is behind its credentials."""
+        system = self.systems[name]
+        if name not in self._identified:
+            self.ledger.check_identity(name, system.identity())
+            self._identified.add(name)
+        return system
+
+    def _show(self, domain: str, system: str) -> None:
+        self.lake.show(system, mappings.objects(system))
+
+    def _reread(self, domain: str) -> None:
+        """Bring the canonical records of every system that this run wrote to up to date."""
+        for target in self.topology.domains[domain].targets:
+            if self.ledger.wrote(domain, target, self.run_id):
+                for name in self.objects_of(domain, target):
+                    self._extract(target, name, prove=False)
+                self.conform(domain, target)
+
+    def _write_sql(self, domain: str, target: str) -> str:
+        sql = mappings.write_sql(target, domain)
+        if sql is None:
+            raise FixConfiguration(
+                f"[domains.{domain}] lets {target} be written: add mappings/{target}/{domain}.write.sql, "
+                f"or take {target} out of create and update"
+            )
+        return sql
+
+    @contextmanager
+    def _links(self) -> Iterator[None]:
+        with self.lake.relation("links", self.ledger.open_links()):
+            yield
+
+    def _checked(self, told: Told) -> Told:
+        self.ledger.save_checks(self.run_id, told.checks)
+        return told

@@ -1,0 +1,61 @@
+"""Opening the two planes of a topology: the given database and lake, or embedded ones in the state folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sync_pipelines.engine.topology import Topology
+from sync_pipelines.lake import Lake
+from sync_pipelines.ledger import Ledger, address
+from sync_pipelines.ledger.embedded import Embedded
+
+DATABASE = "sync"
+"""The embedded database that holds the ledger and, in a schema of its own, the lake's catalog."""
+
+DAGSTER_DATABASE = "dagster"
+"""The embedded database that holds Dagster's own storage."""
+
+
+def embedded(topology: Topology) -> Embedded:
+    """The topology's own PostgreSQL server, started where it is not running."""
+    return Embedded.start(topology.state / "postgres")
+
+
+@contextmanager
+def server(topology: Topology) -> Iterator[None]:
+    """Have the database server up for a while: an embedded one that was not running is stopped at the end."""
+    if topology.planes.database_url:
+        yield
+        return
+    found = Embedded(topology.state / "postgres", topology.state / "postgres")
+    was_running = found.running
+    started = embedded(topology)
+    try:
+        yield
+    finally:
+        if not was_running:
+            started.stop()
+
+
+def database_url(topology: Topology, database: str = DATABASE) -> str:
+    """Where the ledger lives; the embedded server is started for it."""
+    if topology.planes.database_url:
+        return address.psycopg_url(topology.planes.database_url)
+    started = embedded(topology)
+    started.ensure(database)
+    return started.url(database)
+
+
+@contextmanager
+def open_planes(topology: Topology) -> Iterator[tuple[Lake, Ledger]]:
+    """The lake and the ledger, migrated and ready."""
+    url = database_url(topology)
+    data = topology.planes.lake or str(topology.state / "lake")
+    ledger = Ledger.open(url)
+    try:
+        with Lake.open(catalog=address.libpq(url), data=data) as lake:
+            lake.declare(topology.legal_entities)
+            yield lake, ledger
+    finally:
+        ledger.close()

@@ -1,0 +1,161 @@
+"""Stripe's feed of events, read as hints of what to look at: payloads of events are never trusted.
+
+Stripe's objects carry no modification stamp, so the feed is the only way to see late changes. It reaches
+back 30 days, and renders objects in the API version of their time (API reference, "Events").
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+import msgspec
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.systems.http import Wire
+from sync_pipelines.systems.splitting import Split, Splitter
+from sync_pipelines.systems.stripe_record import get, walk
+
+ROUTE = "GET /v1/events"
+FRESH = timedelta(seconds=60)
+"""How long an answer of the feed serves further objects of the same run."""
+
+TYPES: Mapping[str, tuple[str, ...]] = {
+    "customers": ("customer.created", "customer.updated", "customer.deleted"),
+    "products": ("product.created", "product.updated", "product.deleted"),
+    "prices": ("price.created", "price.updated", "price.deleted"),
+    "subscriptions": (
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+        "customer.subscription.pending_update_applied",
+        "customer.subscription.pending_update_expired",
+    ),
+    "invoices": (
+        "invoice.created",
+        "invoice.updated",
+        "invoice.deleted",
+        "invoice.finalized",
+        "invoice.finalization_failed",
+        "invoice.marked_uncollectible",
+        "invoice.overdue",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "invoice.payment_succeeded",
+        "invoice.sent",
+        "invoice.voided",
+    ),
+    "credit_notes": ("credit_note.created", "credit_note.updated", "credit_note.voided"),
+}
+"""Events after which an object may look different."""
+
+GROUPS: Sequence[tuple[str, ...]] = (
+    ("customers", "products", "prices", "subscriptions"),
+    ("invoices", "credit_notes"),
+)
+"""Objects that are polled in one call, which takes at most 20 types."""
+
+
+class _Object(msgspec.Struct):
+    id: str
+
+
+class _Data(msgspec.Struct):
+    object: _Object
+
+
+_SPLITTER = Splitter(("data",), {"id": str, "type": str, "created": int, "data": _Data})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to an object; `created` is in Unix seconds of Stripe's clock."""
+
+    event_id: str
+    type: str
+    created: int
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The feed of a group from `start` on, as it was at `at`; events are newest first."""
+
+    start: int
+    at: datetime
+    events: Sequence[Event]
+
+    @property
+    def newest(self) -> int:
+        """When the newest event was created; 0 when there is none."""
+        return max((event.created for event in self.events), default=0)
+
+    def of(self, object: str, start: int) -> list[Event]:
+        types = TYPES[object]
+        return [event for event in self.events if event.type in types and event.created >= start]
+
+
+class Feed:
+    """Polls the feed once for all objects of a group, and again when the answer is stale or too short."""
+
+    def __init__(self, wire: Wire, *, clock: Clock) -> None:
+        self._wire = wire
+        self._clock = clock
+        self._polled: dict[tuple[str, ...], Polled] = {}
+        self._lock = threading.Lock()
+
+    def since(self, object: str, start: int) -> Polled:
+        """Everything the feed holds from `start` on for the group of an object."""
+        group = next(group for group in GROUPS if object in group)
+        with self._lock:
+            held = self._polled.get(group)
+            if held is None or held.start > start or self._clock.now() - held.at > FRESH:
+                held = self._polled[group] = self._poll(group, start)
+            return held
+
+    def newest(self, object: str) -> int:
+        """When the newest event of an object's group was created; 0 when the feed is empty."""
+        group = next(group for group in GROUPS if object in group)
+        with self._lock:
+            held = self._polled.get(group)
+            if held is None or self._clock.now() - held.at > FRESH:
+                at, latest = self._clock.now(), self._first(_types(group))
+                start = max((event.created for event in latest), default=0) + 1
+                held = self._polled[group] = Polled(start, at, latest)
+            return held.newest
+
+    def latest(self, object: str, start: int) -> Event | None:
+        """The newest event of one object from `start` on: one call for one event."""
+        events = self._first([*_types((object,)), ("created[gte]", str(start))])
+        return events[0] if events else None
+
+    def forget(self) -> None:
+        """What was polled is out of date, because we wrote."""
+        with self._lock:
+            self._polled.clear()
+
+    def _first(self, where: Sequence[tuple[str, str]]) -> list[Event]:
+        query = urlencode([*where, ("limit", "1")])
+        return _events(_SPLITTER.split(get(self._wire, f"/v1/events?{query}", route=ROUTE)))
+
+    def _poll(self, group: tuple[str, ...], start: int) -> Polled:
+        at = self._clock.now()
+        where = [*_types(group), ("created[gte]", str(max(start, 0)))]
+        pages = walk(self._wire, "/v1/events", where, route=ROUTE, splitter=_SPLITTER)
+        seen = {event.event_id: event for page in pages for event in _events(page)}
+        return Polled(start, at, list(seen.values()))
+
+
+def _types(group: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [("types[]", name) for object in group for name in TYPES[object]]
+
+
+def _events(page: Split) -> list[Event]:
+    columns = page.columns
+    rows = zip(columns["id"], columns["type"], columns["created"], columns["data"], strict=True)
+    return [Event(event_id, kind, created, data.object.id) for event_id, kind, created, data in rows]
