@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +22,15 @@ _START = (
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "state" / "postgres"
+def state() -> Iterator[Path]:
+    """Not `tmp_path`: pytest closes that to other accounts whenever another session starts."""
+    with tempfile.TemporaryDirectory(prefix="sync-embedded-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def folder(state: Path) -> Iterator[Path]:
+    place = state / "state" / "postgres"
     yield place
     Embedded(place, place).stop()
 
@@ -87,8 +95,8 @@ def test_a_half_made_folder_is_made_anew(folder: Path) -> None:
     assert not unfinished.exists()
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_folder_that_stop_removes(tmp_path: Path) -> None:
-    server = Embedded.start(tmp_path / ("long" * 30) / "it's a folder")
+def test_a_path_too_long_for_a_socket_gets_a_short_folder_that_stop_removes(state: Path) -> None:
+    server = Embedded.start(state / ("long" * 30) / "it's a folder")
     socket = server.socket
 
     with psycopg.connect(server.libpq("postgres")) as connection:
@@ -143,8 +151,8 @@ def _all_may_enter(path: Path) -> bool:
     os.geteuid() != 0 or not _all_may_enter(Path(sys.executable)),
     reason="only root can become somebody else, who must be able to reach this Python",
 )
-def test_a_normal_user_runs_the_server_as_himself(tmp_path: Path) -> None:
-    place = tmp_path / "home"
+def test_a_normal_user_runs_the_server_as_himself(state: Path) -> None:
+    place = state / "home"
     place.mkdir()
     os.chown(place, 65534, 65534)
     for parent in place.parents:
