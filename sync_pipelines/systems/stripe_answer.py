@@ -113,8 +113,7 @@ def _text(value: object, name: str) -> str:
         return str(value).lower()
     if isinstance(value, float):
         raise FixConfiguration(
-            f"{name!r} is a binary float: the write mapping in {DECLARED_IN} must give "
-            "an integer or a decimal as text"
+            f"{name!r} is a binary float: the write mapping in {DECLARED_IN} must give an integer or a decimal as text"
         )
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
@@ -122,9 +121,7 @@ def _text(value: object, name: str) -> str:
 def _stored_failure(response: requests.Response) -> SyncError | None:
     """A failed write that will fail the same way for as long as Stripe keeps its key: don't repeat it."""
     if response.headers.get("Idempotent-Replayed") == "true" or _should_retry(response) == "false":
-        return InDoubt(
-            f"Stripe failed (HTTP {response.status_code}) and will repeat that answer: read back first"
-        )
+        return InDoubt(f"Stripe failed (HTTP {response.status_code}) and will repeat that answer: read back first")
     return None
 
 

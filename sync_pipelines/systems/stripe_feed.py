@@ -152,7 +152,7 @@ class Feed:
 
 
 def _types(group: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [("types[]", name) for object in group for name in TYPES[object]]
+    return [("types[]", name) for member in group for name in TYPES[member]]
 
 
 def _events(page: Split) -> list[Event]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import MalformedPage
 from sync_pipelines.systems.http import Wire
 from sync_pipelines.systems.pagination import NextLink
@@ -43,18 +44,52 @@ _PLAIN = Splitter(
     {"id": str, "deleted": bool | None, "active": bool | None, "metadata": dict[str, str] | None},
 )
 _WITH_NESTED = {
-    object: Splitter(("data",), {"id": str, "metadata": dict[str, str] | None, nested: _Part | None})
-    for object, nested in NESTED.items()
+    name: Splitter(("data",), {"id": str, "metadata": dict[str, str] | None, nested: _Part | None})
+    for name, nested in NESTED.items()
 }
+
+VersionOf = Callable[[bytes], str]
+
+
+def version_of(shape: Shape | None) -> VersionOf:
+    """How to tell the version of a payload, for Stripe's objects carry none: a hash of their declared fields.
+
+    What Stripe moves by itself and no mapping reads (a customer's invoice sequence, a price inside of a
+    subscription) is no change then. Without a shape the whole payload counts.
+
+    >>> version = version_of({"name": "VARCHAR"})
+    >>> version(b'{"name": "Acme", "balance": 0}') == version(b'{"balance": 5, "name": "Acme"}')
+    True
+    """
+    decoder = msgspec.json.Decoder(_declared(shape) if shape is not None else msgspec.Raw)
+
+    def version(payload: bytes) -> str:
+        try:
+            declared = msgspec.json.encode(decoder.decode(payload))
+        except msgspec.ValidationError as error:
+            raise MalformedPage(f"an object does not have the declared shape ({error})") from None
+        return hashlib.blake2b(declared, digest_size=8).hexdigest()
+
+    return version
+
+
+def _declared(kind: Any) -> Any:
+    """The type that decodes declared fields only; what is declared as a plain type stays the bytes it came as."""
+    if isinstance(kind, Mapping):
+        names = {f"field_{position}": name for position, name in enumerate(kind)}
+        fields = [
+            (own, _declared(kind[name]), msgspec.Raw(b"null") if isinstance(kind[name], str) else None)
+            for own, name in names.items()
+        ]
+        return msgspec.defstruct("Declared", fields, rename=names) | None
+    if isinstance(kind, list):
+        return list[_declared(kind[0])] | None  # type: ignore[misc]
+    return msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Stripe object; `payload` is compact JSON with all nested elements, empty for a deleted one.
-
-    Stripe objects carry no version, so `version` is a hash of that payload: equal for equal content,
-    however it was read.
-    """
+    """One Stripe object; `payload` is compact JSON with all nested elements, empty for a deleted one."""
 
     record_id: str
     version: str
@@ -78,20 +113,22 @@ class Records:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def pages(self, object: str, where: Filter = (), *, after: str = "") -> Iterator[tuple[list[Record], bool]]:
+    def pages(
+        self, object: str, version: VersionOf, *, where: Filter = (), after: str = ""
+    ) -> Iterator[tuple[list[Record], bool]]:
         """Pages of records, newest first, each with whether it is the last; `after` is an id to go on from.
 
         `Gone` when `after`, or a record at the end of a page, was deleted meanwhile.
         """
         route, splitter = f"GET /v1/{object}", _WITH_NESTED.get(object, _PLAIN)
         for page in walk(self._wire, f"/v1/{object}", where, route=route, splitter=splitter, after=after):
-            yield self._records(object, page), not page.value("has_more", bool)
+            yield self._records(object, page, version), not page.value("has_more", bool)
 
     def ids(self, object: str, where: Filter = ()) -> Iterator[Sequence[str]]:
         for page in walk(self._wire, f"/v1/{object}", where, route=f"GET /v1/{object}", splitter=_IDS):
             yield page.columns["id"]
 
-    def one(self, object: str, record_id: str) -> Record | None:
+    def one(self, object: str, version: VersionOf, record_id: str) -> Record | None:
         """The object as it is now; None when it is deleted or unknown."""
         path = f"/v1/{object}/{quote(record_id, safe='')}"
         try:
@@ -101,9 +138,9 @@ class Records:
         page = _WITH_NESTED.get(object, _PLAIN).split(b'{"data":[' + body + b"]}")
         if any(page.columns.get("deleted", ())):
             return None
-        return next(iter(self._records(object, page)), None)
+        return next(iter(self._records(object, page, version)), None)
 
-    def _records(self, object: str, page: Split) -> list[Record]:
+    def _records(self, object: str, page: Split, version: VersionOf) -> list[Record]:
         """The records of a page; one that was deleted before its nested list was read is left out."""
         columns, nested = page.columns, NESTED.get(object, "")
         parts = columns.get(nested) or [None] * len(page)
@@ -116,11 +153,9 @@ class Records:
             except Gone:
                 continue
             compact = msgspec.json.format(whole, indent=-1)
-            version = hashlib.blake2b(compact, digest_size=8).hexdigest()
             metadata = columns["metadata"][position] or {}
-            made.append(
-                Record(columns["id"][position], version, compact, metadata, active[position] is not False)
-            )
+            lives = active[position] is not False
+            made.append(Record(columns["id"][position], version(compact), compact, metadata, lives))
         return made
 
     def _whole(self, object: str, payload: bytes, part: _Part) -> bytes:
@@ -141,9 +176,7 @@ class _Named(msgspec.Struct):
     id: str
 
 
-def walk(
-    wire: Wire, path: str, where: Filter, *, route: str, splitter: Splitter, after: str = ""
-) -> Iterator[Split]:
+def walk(wire: Wire, path: str, where: Filter, *, route: str, splitter: Splitter, after: str = "") -> Iterator[Split]:
     """The pages of a list by keyset: each starts after the last id of the one before."""
     first = f"{path}{'&' if '?' in path else '?'}{urlencode([*where, ('limit', str(PAGE_MAX))])}"
 

@@ -1,0 +1,309 @@
+"""Stripe behind the port: lists and the event feed to read, keyed form posts to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+import requests
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import (
+    Counting,
+    Cursor,
+    Deletes,
+    Found,
+    Outcome,
+    Page,
+    Passport,
+    Request,
+    Shape,
+    State,
+)
+from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import SyncError
+from sync_pipelines.systems.auth import ApiKey
+from sync_pipelines.systems.http import Wire, pooled_session
+from sync_pipelines.systems.splitting import Splitter
+from sync_pipelines.systems.stripe_answer import API_VERSION, Gone, classify
+from sync_pipelines.systems.stripe_feed import Feed
+from sync_pipelines.systems.stripe_record import (
+    PAGE_MAX,
+    Filter,
+    Record,
+    Records,
+    VersionOf,
+    get,
+    tombstone,
+    version_of,
+)
+from sync_pipelines.systems.stripe_write import EXTERNAL_ID, REPLACES, Writer, product_id
+
+DAY = 86_400
+FEED_SECONDS = 29 * DAY
+"""How old a cursor may be: the feed of events reaches back 30 days, and clocks differ."""
+FIND_SECONDS = 30 * DAY
+COUNTED_MAX = 10_000
+"""Above this Stripe's `total_count` is an estimate."""
+
+LISTS: Mapping[str, Sequence[Filter]] = {
+    "customers": ((),),
+    "products": ((),),
+    "prices": ((("active", "true"),), (("active", "false"),)),
+    "subscriptions": ((("status", "all"),),),
+    "invoices": ((),),
+    "credit_notes": ((),),
+}
+"""The objects, and the filters of the lists that together show all of them: defaults hide the inactive."""
+
+SEARCHABLE = frozenset(LISTS) - {"credit_notes"}
+
+PASSPORT = Passport(
+    api_version=API_VERSION,
+    page_max=PAGE_MAX,
+    batch_max=100,
+    batch_atomic=False,
+    overlap_seconds=600,
+    deletes=Deletes.SWEEP,
+    counting=Counting.LAGGING,
+    native_idempotency=True,
+)
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a cursor says.
+
+    Everything up to `event_created` (Stripe's clock) is stored, and of the overlap before it what the events
+    in `seen` named. `full_at` (our clock) and `size` are of the last whole read; `resume` is the list and the
+    id after which an unfinished one goes on.
+    """
+
+    event_created: int = 0
+    full_at: int = 0
+    size: int = 0
+    seen: tuple[str, ...] = ()
+    resume: tuple[int, str] | None = None
+
+    @property
+    def overlap_start(self) -> int:
+        return max(self.event_created - PASSPORT.overlap_seconds, 0)
+
+    def read(self, records: int, resume: tuple[int, str] | None) -> Position:
+        """The position after one more page of a whole read."""
+        return msgspec.structs.replace(self, size=self.size + records, resume=resume)
+
+
+def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Stripe:
+    """A Stripe account; nothing is sent until the first call.
+
+    `settings` needs `url` (https://api.stripe.com) and `api_key`, a secret key or a restricted one that may
+    read events and all declared objects, and write those that the topology lets it write.
+    """
+    session = session or pooled_session(settings.concurrency)
+    auth = ApiKey(settings.name, settings.option("api_key"))
+    wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session)
+    return Stripe(wire, clock=clock, concurrency=settings.concurrency)
+
+
+class Stripe:
+    """One account. Deletes come with the feed of events, which reaches back 30 days; a sweep finds older ones."""
+
+    passport = PASSPORT
+
+    def __init__(self, wire: Wire, *, clock: Clock, concurrency: int = 1) -> None:
+        self.name = wire.name
+        self.calls = wire.calls
+        self._wire = wire
+        self._clock = clock
+        self._concurrency = concurrency
+        self._records = Records(wire)
+        self._feed = Feed(wire, clock=clock)
+        self._writer = Writer(wire, self._records)
+
+    def identity(self) -> str:
+        """The account id ("acct_…"); a sandbox has another one than the live account."""
+        account = _ONE.split(b'{"data":[' + get(self._wire, "/v1/account", route="GET /v1/account") + b"]}")
+        return str(account.columns["id"][0])
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        """All objects by list at first, later those that the feed of events names, each read by id again.
+
+        Where the feed names more objects than there are pages in the list, the list is read instead.
+        """
+        position, version = _position(since), version_of(shape)
+        if position is None or self._now() - max(position.event_created, position.full_at) > FEED_SECONDS:
+            position = self._beginning(object)
+        if position.resume is None:
+            yield from self._changes(object, version, position)
+            return
+        try:
+            yield from self._everything(object, version, position)
+        except Gone:
+            yield from self._everything(object, version, self._beginning(object))
+
+    def count(self, object: str) -> int | None:
+        """The total of a search, whose index lags behind; None for credit notes, which can't be searched."""
+        if object not in SEARCHABLE:
+            return None
+        query = urlencode({"query": "created>0", "limit": "1", "expand[]": "total_count"})
+        body = get(self._wire, f"/v1/{object}/search?{query}", route=f"GET /v1/{object}/search")
+        total = _ONE.split(body).value("total_count", int | None)
+        return None if total is None or total > COUNTED_MAX else int(total)
+
+    def ids(self, object: str) -> Iterator[Sequence[str]]:
+        for where in LISTS[object]:
+            yield from self._records.ids(object, where)
+
+    def changed(self, object: str, since: Cursor | None) -> bool:
+        """One call for the newest event of the object, which is news if the last read did not see it."""
+        position = _position(since)
+        if position is None or position.resume is not None:
+            return True
+        latest = self._feed.latest(object, position.overlap_start)
+        return latest is not None and latest.event_id not in position.seen
+
+    def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
+        records = self._by_ids(object, version_of(shape), record_ids)
+        return {record.record_id: _found(record) for record in records}
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        """Products by the id that was chosen for them; others among those created in the last 30 days.
+
+        Search lags behind writes, so lists are read instead, newest first, until all are found. A record
+        that is older is in the record log, with the external id that it carries. Versions are of the
+        whole payload here, not to be compared with those of `fetch`.
+        """
+        if object == "products":
+            wanted = {product_id(external_id): external_id for external_id in external_ids}
+            records = self._by_ids(object, version_of(None), list(wanted))
+            return {wanted[record.record_id]: _found(record) for record in records}
+        missing, found = set(external_ids), dict[str, Record]()
+        for record in self._recent(object):
+            external_id = record.metadata.get(EXTERNAL_ID, "")
+            if external_id in missing:
+                found[external_id] = record
+                missing.remove(external_id)
+            if not missing:
+                break
+        return {external_id: self._as_finished(object, record) for external_id, record in found.items()}
+
+    def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """One call a request; raises only where not one of them was sent, so that no outcome is lost."""
+        results = self._each(self._writer.send, requests)
+        self._feed.forget()
+        failures = [result for result in results if isinstance(result, SyncError)]
+        if failures and len(failures) == len(results):
+            raise failures[0]
+        return [
+            Outcome(request.write_id, State.FAILED, request.record_id, code="not_sent", message=str(result))
+            if isinstance(result, SyncError)
+            else result
+            for request, result in zip(requests, results, strict=True)
+        ]
+
+    def _beginning(self, object: str) -> Position:
+        """Where a whole read starts; what changes while it runs comes after `event_created`."""
+        return Position(event_created=self._feed.newest(object), full_at=self._now(), resume=(0, ""))
+
+    def _everything(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
+        """The lists of an object from where the position says; every page's cursor says how to go on."""
+        number, after = position.resume or (0, "")
+        for place, where in enumerate(LISTS[object][number:], start=number):
+            is_last_list = place + 1 == len(LISTS[object])
+            for records, is_last_page in self._records.pages(object, version, where=where, after=after):
+                if not is_last_page:
+                    position = position.read(len(records), (place, records[-1].record_id))
+                else:
+                    position = position.read(len(records), None if is_last_list else (place + 1, ""))
+                yield _page(records, position)
+            after = ""
+
+    def _changes(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
+        """What the feed names since the position, oldest change first, and the position thus reached."""
+        polled = self._feed.since(object, position.overlap_start)
+        newest = max(polled.newest, position.event_created)
+        reached = msgspec.structs.replace(position, event_created=newest)
+        seen = tuple(event.event_id for event in polled.of(object, reached.overlap_start))
+        reached = msgspec.structs.replace(reached, seen=seen)
+        events = [e for e in polled.of(object, position.overlap_start) if e.event_id not in position.seen]
+        touched = list(dict.fromkeys(event.record_id for event in reversed(events)))
+        if len(touched) > position.size // PAGE_MAX + len(LISTS[object]):
+            for page in self._listed(object, version, position):
+                yield page
+                listed = set(page.record_ids)
+                touched = [record_id for record_id in touched if record_id not in listed]
+        while len(touched) > PAGE_MAX:
+            yield _page(self._now_as(object, version, touched[:PAGE_MAX]), position)
+            touched = touched[PAGE_MAX:]
+        if touched or reached != position:
+            yield _page(self._now_as(object, version, touched), reached)
+
+    def _listed(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
+        """Everything, where that takes fewer calls than what changed; it leaves the position where it is."""
+        for where in LISTS[object]:
+            for records, _ in self._records.pages(object, version, where=where):
+                yield _page(records, position)
+
+    def _now_as(self, object: str, version: VersionOf, record_ids: Sequence[str]) -> list[Record]:
+        """The records as they are now, and tombstones for those that are gone."""
+        records = {record.record_id: record for record in self._by_ids(object, version, record_ids)}
+        return [records.get(record_id) or tombstone(record_id) for record_id in record_ids]
+
+    def _by_ids(self, object: str, version: VersionOf, record_ids: Sequence[str]) -> list[Record]:
+        """Those of the records that exist; only products can be asked for by many ids in one call."""
+        if object != "products":
+            each = self._each(lambda record_id: self._records.one(object, version, record_id), record_ids)
+            return [record for record in each if record is not None]
+        chunks = [record_ids[at : at + PAGE_MAX] for at in range(0, len(record_ids), PAGE_MAX)]
+        filters = [[("ids[]", record_id) for record_id in chunk] for chunk in chunks]
+        pages = [page for where in filters for page, _ in self._records.pages(object, version, where=where)]
+        return [record for page in pages for record in page]
+
+    def _recent(self, object: str) -> Iterator[Record]:
+        created = ("created[gte]", str(self._now() - FIND_SECONDS))
+        for where in LISTS[object]:
+            for records, _ in self._records.pages(object, version_of(None), where=(*where, created)):
+                yield from records
+
+    def _as_finished(self, object: str, record: Record) -> Found:
+        """A new price is finished when the one that it replaced is no longer active."""
+        replaced = record.metadata.get(REPLACES, "") if object == "prices" else ""
+        before = self._records.one(object, version_of(None), replaced) if replaced else None
+        return _found(record, finished=before is None or not before.active)
+
+    def _each(self, work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
+        """The work for each item, concurrently as far as the settings allow; results in order."""
+        if self._concurrency < 2 or len(items) < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            return list(pool.map(work, items))
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+_ONE = Splitter(("data",), {"id": str})
+
+
+def _position(since: Cursor | None) -> Position | None:
+    return None if since is None else msgspec.convert(dict(since), Position)
+
+
+def _page(records: Sequence[Record], position: Position) -> Page:
+    return Page(
+        record_ids=[record.record_id for record in records],
+        versions=[record.version for record in records],
+        payloads=[record.payload for record in records],
+        deleted=[record.deleted for record in records],
+        cursor=msgspec.to_builtins(position),
+    )
+
+
+def _found(record: Record, *, finished: bool = True) -> Found:
+    return Found(record.record_id, record.version, record.payload, finished)
