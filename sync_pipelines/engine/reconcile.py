@@ -2,6 +2,7 @@
 
 Every disagreement is a finding; the findings of one record become one exception for one team. Findings that
 another pair of systems already explains are kept, but marked as not primary, so that nobody gets them twice.
+The amount of a finding is signed as its share in the first system's total minus the second's.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str
         condition = wants(field, right, left)
     else:
         condition = differs(field, left, right)
-    stake = f"abs({left} - {right})" if field.name == domain.amount else "CAST(NULL AS BIGINT)"
+    stake = f"{left} - {right}" if field.name == domain.amount else "CAST(NULL AS BIGINT)"
     personal = field.kind in {Kind.EMAIL, Kind.PHONE}
     values = ("'(personal)'", "'(personal)'") if personal else (shown(left), shown(right))
     return (
@@ -166,25 +167,35 @@ def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: s
     """Records that another system has and the leading one does not know; doubts are told as doubts."""
     lake.db.execute(f"""
         INSERT INTO found
-        SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, b.record_id, NULL, b.label, NULL, NULL, NULL,
-               {_context(lake, domain, other, "b")}, 'not in ' || {text(settings.leader)}, true
+        SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, record_id, NULL, label, NULL, NULL, NULL,
+               -amount_minor, currency, legal_entity, period, 'not in ' || {text(settings.leader)}, true
+        FROM (SELECT b.record_id, b.label, {_context(lake, domain, other, "b")}
         FROM {_live(lake, domain, other)} b
         WHERE b.record_id NOT IN (
                 SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
           AND b.record_id NOT IN (SELECT record_id FROM {doubts(domain.name)} WHERE system = {text(other)})
-          AND coalesce({domain.counts_when}, false)
+          AND coalesce({domain.counts_when}, false))
     """)
 
 
 def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
-    """What the match could not decide: one finding a record."""
-    lake.db.execute(f"""
-        INSERT INTO found
-        SELECT kind, {text(settings.leader)}, min(candidate_id), system, record_id, min(link_id), min(label), NULL,
-               NULL, NULL, NULL, NULL, NULL, NULL,
-               min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), ''), true
-        FROM {doubts(domain.name)} GROUP BY kind, system, record_id
-    """)
+    """What the match could not decide: one finding a record, with its amount where no link accounts for it."""
+    for system in settings.systems:
+        lake.db.execute(f"""
+            INSERT INTO found
+            WITH doubt AS (
+                SELECT kind, record_id, min(candidate_id) AS candidate_id, min(link_id) AS link_id,
+                       min(label) AS label,
+                       min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason
+                FROM {doubts(domain.name)} WHERE system = {text(system)} GROUP BY kind, record_id
+            ), loose AS (
+                SELECT b.record_id, {_context(lake, domain, system, "b")} FROM {_live(lake, domain, system)} b
+                WHERE b.record_id NOT IN (
+                    SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(system)}))
+            SELECT kind, {text(settings.leader)}, candidate_id, {text(system)}, record_id, link_id, label, NULL,
+                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, true
+            FROM doubt LEFT JOIN loose USING (record_id)
+        """)
 
 
 def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
@@ -201,7 +212,7 @@ def items(lake: Lake, domain: Domain) -> list[Item]:
     rows = lake.rows("""
         SELECT kind, coalesce(system_b, system_a) AS system, coalesce(record_b, record_a) AS record_id,
                coalesce(link_id, '') AS link, min(label),
-               string_agg(DISTINCT reason, '; ' ORDER BY reason), max(amount_minor), min(currency)
+               string_agg(DISTINCT reason, '; ' ORDER BY reason), max(abs(amount_minor)), min(currency)
         FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL""")
     return [
         Item("|".join((domain.name, kind, system, link or record_id)), domain.name, kind, system, record_id, label,

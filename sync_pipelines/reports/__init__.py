@@ -1,0 +1,1 @@
+"""What finance reads: typed data here, rendering in templates beside it."""
