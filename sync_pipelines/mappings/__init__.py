@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlglot import exp
 
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.mappings.lineage import trace
-from sync_pipelines.systems.port import Shape
+from sync_pipelines.engine.port import Shape
 
 FOLDER = Path(__file__).parent
 """Where the product's own mappings lie: `<system>/objects.toml`, `<system>/<domain>.sql`, `.write.sql`."""
@@ -98,13 +99,17 @@ def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
 
 
 def _parsed(system: str, domain: str, folder: Path) -> exp.Query:
-    text = read_sql(system, domain, folder=folder)
+    return _parse(read_sql(system, domain, folder=folder), f"{system}/{domain}.sql")
+
+
+@cache
+def _parse(text: str, name: str) -> exp.Query:
     try:
         query = sqlglot.parse_one(text, dialect="duckdb")
     except sqlglot.ParseError as error:
-        raise FixConfiguration(f"{system}/{domain}.sql is not valid SQL: {error}") from error
+        raise FixConfiguration(f"{name} is not valid SQL: {error}") from error
     if not isinstance(query, exp.Query):
-        raise FixConfiguration(f"{system}/{domain}.sql has to be one SELECT")
+        raise FixConfiguration(f"{name} has to be one SELECT")
     return query
 
 

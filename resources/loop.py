@@ -1,0 +1,60 @@
+"""The loop as a Dagster resource: opened once a run, shared by the steps that run in its process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from sync_pipelines import config
+from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, Stop, SyncError
+
+if TYPE_CHECKING:
+    from sync_pipelines.loop import Loop
+
+MODE = "sync/mode"
+"""The run tag that says how much to read: "full" (counted and swept) or "incremental" (what changed)."""
+
+NEXT: dict[type[SyncError], str] = {
+    FixConfiguration: "Mend what the message names, then run again; nothing has to be undone.",
+    RetryLater: "Nothing was committed. The next run starts from what is true then.",
+    InDoubt: "Run again: a write in doubt is read back before anything else is sent.",
+    MalformedPage: "Nothing of the page was kept. Run again; if it stays, show the page to the vendor.",
+    Stop: "Look before you go on: continuing could do damage.",
+}
+"""What to do about each kind of error, shown beside the failed step."""
+
+
+def loop(file: Path) -> dg.ResourceDefinition:
+    """The loop over the topology in `file`, under the run's own id."""
+
+    @dg.resource(description="The engine's loop over sync.toml: both planes and every system.")
+    def opened(context: dg.InitResourceContext) -> Iterator[Loop]:
+        # Reading the definitions must not pay the two seconds that importing the engine costs.
+        from sync_pipelines.loop import Loop
+
+        run = context.run
+        if run is None:
+            raise FixConfiguration("the loop is opened by runs; outside of one use Loop.open")
+        mode = "incremental" if run.tags.get(MODE) == "incremental" else "full"
+        with explained(), Loop.open(config.load(file), run_id=run.run_id, mode=mode) as loop:
+            yield loop
+
+    return opened
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the engine's errors into failures that say what to do next; no step is retried in place."""
+    try:
+        yield
+    except SyncError as error:
+        advice = next((text for kind, text in NEXT.items() if isinstance(error, kind)), "")
+        raise dg.Failure(
+            str(error),
+            metadata={"kind": type(error).__name__, "next": advice},
+            allow_retries=False,
+        ) from error

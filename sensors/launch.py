@@ -1,0 +1,137 @@
+"""Running one job in this process, and telling how it goes as JSON lines: what a command line needs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import IO, Any
+from uuid import uuid4
+
+import dagster as dg
+
+from resources.loop import MODE
+from sync_pipelines.engine.topology import Topology
+
+HOST, PROCESS = "sync/host", "sync/process"
+"""The run tags that say which process executes a run."""
+
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dataclass
+class Progress:
+    """Turns a run's events into one JSON line for each step that ends."""
+
+    out: IO[str]
+    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: dict[str, list[Any]] = field(default_factory=dict)
+
+    def say(self, **line: Any) -> None:
+        print(json.dumps(line, default=str), file=self.out, flush=True)
+
+    def hear(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        match event.event_type:
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                self.counts[event.step_key] = _numbers(event.step_materialization_data.materialization.metadata)
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self.checks.setdefault(event.step_key, []).append(event.asset_check_evaluation_data)
+            case dg.DagsterEventType.STEP_SUCCESS:
+                self._ended(event, "done", seconds=event.step_success_data.duration_ms / 1000)
+            case dg.DagsterEventType.STEP_FAILURE:
+                self._ended(event, "failed", error=_reason(event.step_failure_data))
+            case dg.DagsterEventType.STEP_SKIPPED:
+                self._ended(event, "skipped")
+
+    def _ended(self, event: dg.DagsterEvent, state: str, **more: Any) -> None:
+        step = str(event.step_key)
+        bad = [check for check in self.checks.get(step, []) if not check.passed]
+        unknown = [check.check_name for check in bad if check.metadata["outcome"].value == "not checked"]
+        self.say(
+            step=step,
+            state=state,
+            counts=self.counts.get(step, {}),
+            failed_checks=[check.check_name for check in bad if check.check_name not in unknown],
+            not_checked=unknown,
+            **more,
+        )
+
+
+def main(defs: Any, topology: Topology, arguments: Sequence[str]) -> int:
+    """Run a job against the instance in the state folder; 0 when every step succeeded."""
+    parser = argparse.ArgumentParser(prog="definitions.py", description="Run one job of the graph.")
+    parser.add_argument("job", help="full, changes, <domain>_reconcile")
+    parser.add_argument("--mode", choices=["full", "incremental"], default="full")
+    asked = parser.parse_args(arguments)
+    # Only a launch needs the database's drivers; reading the definitions must not pay for them.
+    from resources.instance import dagster_home
+
+    os.environ["DAGSTER_HOME"] = str(dagster_home(topology))
+    out = sys.stdout
+    with redirect_stdout(sys.stderr), dg.DagsterInstance.get() as instance:
+        return execute(defs, instance, job=asked.job, mode=asked.mode, progress=Progress(out))
+
+
+def execute(
+    defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mode: str, progress: Progress
+) -> int:
+    """Run a job in this process, one JSON line for its start, each step and its end."""
+    bury(instance)
+    run_id = str(uuid4())
+    instance.add_event_listener(run_id, progress.hear)
+    definition = defs.resolve_job_def(job)
+    progress.say(run=run_id, job=job, steps=len(definition.graph.node_defs))
+    result = definition.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={MODE: mode, HOST: socket.gethostname(), PROCESS: str(os.getpid())},
+    )
+    progress.say(run=run_id, success=result.success)
+    return 0 if result.success else 1
+
+
+def bury(instance: dg.DagsterInstance) -> list[str]:
+    """End the runs on record whose process on this machine is gone: a killed one can't say so itself."""
+    started = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={HOST: socket.gethostname()}))
+    dead = [run for run in started if not _lives(int(run.tags[PROCESS]))]
+    for run in dead:
+        instance.report_run_failed(run, "The process that executed this run is gone; run again.")
+    return [run.run_id for run in dead]
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _numbers(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix("dagster/"): entry.value
+        for name, entry in metadata.items()
+        if isinstance(entry, dg.IntMetadataValue | dg.BoolMetadataValue)
+    }
+
+
+def _reason(failure: Any) -> str:
+    """The words of whoever raised it, without Dagster's wrapping and the stack."""
+    error = failure.error
+    if error is None:
+        return ""
+    while error.cause is not None and error.cls_name == "DagsterExecutionStepExecutionError":
+        error = error.cause
+    return str(error.message).strip()

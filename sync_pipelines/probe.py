@@ -1,0 +1,20 @@
+"""The probe: which objects of a system changed since they were last read. Reads nothing into the lake."""
+
+from __future__ import annotations
+
+from sync_pipelines import mappings, planes
+from sync_pipelines.clock import Clock, SystemClock
+from sync_pipelines.engine.port import Cursor
+from sync_pipelines.engine.topology import Topology
+from sync_pipelines.systems.registry import Systems
+
+
+def changed_objects(topology: Topology, system: str, *, clock: Clock | None = None) -> dict[str, Cursor | None]:
+    """The changed objects of a system, each with the cursor it was compared with (None: never read).
+
+    Costs at most one cheap call an object. Raises what the system raises when it can't be asked.
+    """
+    opened = Systems(topology.systems, clock=clock or SystemClock())[system]
+    with planes.open_planes(topology) as (lake, _):
+        cursors = {name: lake.cursor(system, name) for name in mappings.objects(system)}
+    return {name: cursor for name, cursor in cursors.items() if opened.changed(name, cursor)}
