@@ -6,13 +6,11 @@ same steps. Each method may be called again at any time: it looks at what is, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-
-import pyarrow as pa
 
 from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
@@ -23,14 +21,17 @@ from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
-from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
+from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled, Result
+from sync_pipelines.engine.port import State, System
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
+from sync_pipelines.reports import finance
 from sync_pipelines.systems.registry import Systems
 
 Mode = Literal["full", "incremental"]
+SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
 
 
@@ -48,6 +49,7 @@ class Loop:
     run_id: str
     mode: Mode = "full"
     clock: Clock = field(default_factory=SystemClock)
+    _identified: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
@@ -170,7 +172,62 @@ class Loop:
             )
         )
 
+    def report(self) -> Path:
+        """Write the finance check report of this run, and say where it is."""
+        path = self._report_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(finance.render(self._report()), encoding="utf-8")
+        return path
+
+    def summary(self) -> dict[str, Any]:
+        """What this run came to, for machines: counts by system, domain, state, kind, owner and outcome."""
+        counts = self.ledger.summary(self.run_id)
+        path = self._report_path()
+        return {
+            "run": self.run_id,
+            "read": counts.read,
+            "linked": {name: self.ledger.count_links(name) for name in self.topology.domains},
+            "writes": {state.value: counts.writes.get(state.value, 0) for state in SETTLED},
+            "findings": counts.findings,
+            "exceptions": counts.exceptions,
+            "checks": {result.value: counts.checks.get(result.value, 0) for result in Result},
+            "report": str(path) if path.exists() else None,
+        }
+
     # What the verbs share
+
+    def _report_path(self) -> Path:
+        return self.topology.state / "reports" / f"finance-{self.run_id}.html"
+
+    def _report(self) -> finance.Report:
+        findings = [finance.Finding(**row) for row in self.lake.findings(self.run_id)]
+        pairs = {domain: self.topology.pairs(domain) for domain in self.topology.domains}
+        return finance.Report(
+            basis=finance.Basis(
+                run_id=self.run_id,
+                mode=self.mode,
+                as_of=self.clock.now(),
+                snapshot=self.lake.snapshot(),
+                mapping_versions={
+                    f"{system}/{domain}": mappings.version(system, domain)
+                    for domain, settings in self.topology.domains.items()
+                    for system in settings.systems
+                },
+                extractions=self.ledger.extractions(self.run_id),
+            ),
+            legal_entities={code: entity.name for code, entity in self.topology.legal_entities.items()},
+            checks=self.ledger.checks(self.run_id),
+            comparisons=finance.compare(self.ledger.totals(self.run_id), findings, pairs),
+            findings=findings,
+            exceptions=self.ledger.open_work_items(),
+            owners={code: person.name for code, person in self.topology.people.items()},
+        )
+
+    def _work_item(self, item: reconciling.Item) -> WorkItem:
+        owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind)
+        now = self.clock.now()
+        due = now + timedelta(hours=self.topology.people[owner].due_hours)
+        return WorkItem(**asdict(item), owner=owner, opened_at=now, due_at=due)
 
     def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
         return self._checked(

@@ -1,0 +1,255 @@
+"""The command line: every verb of the loop for people, and `--json` with exit codes for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+
+from sync_pipelines.errors import FixConfiguration, SyncError
+
+DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
+"""Exit codes: done; failed; the configuration must be mended; there are differences or open writes."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Keep customer platforms and an ERP in agreement, and prove it. "
+    "Exit codes: 0 done, 1 failed, 2 mend the configuration, 3 differences remain.",
+)
+out = Console()
+err = Console(stderr=True)
+
+Topology = Annotated[Path, typer.Option("--topology", envvar="SYNC_TOPOLOGY", help="The topology to use.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Domains = Annotated[list[str] | None, typer.Argument(help="Domains to work on; all when none is named.")]
+SYNC_TOML = Path("sync.toml")
+
+
+def main() -> None:
+    """Run the command line; a refusal becomes a sentence and an exit code, never a traceback."""
+    try:
+        app()
+    except FixConfiguration as error:
+        err.print(f"[bold red]Configuration:[/] {error}", highlight=False)
+        sys.exit(MISCONFIGURED)
+    except SyncError as error:
+        err.print(f"[bold red]{type(error).__name__}:[/] {error}", highlight=False)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        err.print("Interrupted. Nothing is lost: run again, and it goes on from what is true then.")
+        sys.exit(130)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Which company to simulate.")] = 1,
+    scale: Annotated[int, typer.Option(help="How many times its size; above 1 a stand-in plays the ERP.")] = 1,
+    fresh: Annotated[bool, typer.Option(help="Begin again from the company's first day.")] = False,
+    as_json: AsJson = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Simulate a company in a CRM, a billing platform and a real ERP, and bring them into agreement."""
+    from sync_pipelines.sandbox.demo import Demo
+    from sync_pipelines.terminal import Terminal
+
+    terminal = Terminal(err if as_json else out)
+    with Demo.open(topology, seed=seed, scale=scale, fresh=fresh, say=terminal.say) as running:
+        summary = running.run(terminal)
+    _hand_over(summary, as_json=as_json, terminal=terminal)
+    raise typer.Exit(DONE if summary["success"] else FAILED)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Where the Dagster UI listens, on 127.0.0.1.")] = 3000,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Open the Dagster UI on the demo's state, with its systems running, until Ctrl-C."""
+    from sync_pipelines.sandbox.demo import Demo
+
+    with Demo.reopen(topology, say=out.print) as running:
+        raise typer.Exit(running.serve_ui(port))
+
+
+@app.command()
+def run(
+    domains: Domains = None,
+    incremental: Annotated[bool, typer.Option("--incremental", help="Read changes only; skip counts and sweeps.")] = False,
+    as_json: AsJson = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Run the loop once: extract, conform, match, plan, apply, reconcile, report."""
+    summary = _walk(topology, domains, mode="incremental" if incremental else "full", as_json=as_json)
+    raise typer.Exit(DONE if summary["success"] else FAILED)
+
+
+@app.command()
+def plan(domains: Domains = None, as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
+    """Show what would be written, record by record and field by field; writes to no system."""
+    from sync_pipelines.course import VERBS
+
+    verbs = [verb for verb in VERBS if verb in {"extract", "conform", "match", "plan"}]
+    summary = _walk(topology, domains, verbs=verbs, as_json=as_json, show="plan")
+    raise typer.Exit(DIFFERENCES if summary["planned"] else DONE)
+
+
+@app.command()
+def apply(
+    run_id: Annotated[str, typer.Argument(help="The run whose plans to apply; the newest when none is named.")] = "",
+    as_json: AsJson = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Carry out the plans that were saved by `plan`, exactly; applying them twice changes nothing."""
+    from sync_pipelines.ledger import Ledger
+
+    with _ledger(topology) as ledger:
+        chosen = run_id or ledger.newest_planned_run()
+        assert isinstance(ledger, Ledger)
+    summary = _walk(topology, None, verbs=["apply"], as_json=as_json, run_id=chosen)
+    raise typer.Exit(DONE if summary["success"] else FAILED)
+
+
+@app.command()
+def reconcile(domains: Domains = None, as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
+    """Compare the systems as they are, write nothing to them, and report every difference."""
+    from sync_pipelines.course import VERBS
+
+    verbs = [verb for verb in VERBS if verb not in {"plan", "apply"}]
+    summary = _walk(topology, domains, verbs=verbs, as_json=as_json)
+    raise typer.Exit(DIFFERENCES if summary["findings"] else DONE)
+
+
+@app.command()
+def status(
+    number: Annotated[str, typer.Argument(help="An order, invoice or customer number; without it: the last run.")] = "",
+    as_json: AsJson = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Tell what became of a business transaction, or how the last run went."""
+    from sync_pipelines.terminal import Terminal
+
+    with _ledger(topology) as ledger:
+        told = ledger.story(number) if number else ledger.last_run()
+    if not told:
+        raise FixConfiguration(f"nothing is known of {number!r}" if number else "there was no run yet: try `make demo`")
+    Terminal(out).story(told) if not as_json else _print_json(told)
+
+
+@app.command()
+def report(topology: Topology = SYNC_TOML) -> None:
+    """Say where the newest finance check report is."""
+    from sync_pipelines import config
+
+    folder = config.load(topology, strict=False).state / "reports"
+    newest = max(folder.glob("finance-*.html"), key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        raise FixConfiguration(f"no report in {folder} yet: run `sync-pipelines run` first")
+    out.print(str(newest), soft_wrap=True, highlight=False)
+
+
+@app.command()
+def doctor(as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
+    """Say what is wrong with the configuration, and how to mend it."""
+    from sync_pipelines.doctor import examine
+    from sync_pipelines.terminal import Terminal
+
+    complaints = list(examine(topology))
+    if as_json:
+        _print_json([complaint.__dict__ for complaint in complaints])
+    else:
+        Terminal(out).diagnosis(complaints)
+    raise typer.Exit(DONE if all(complaint.well for complaint in complaints) else MISCONFIGURED)
+
+
+@app.command()
+def sandbox(
+    vendor: Annotated[str, typer.Argument(help="salesforce or stripe")],
+    port: Annotated[int, typer.Option(help="Where it listens, on 127.0.0.1; 0 picks a free port.")] = 0,
+    state: Annotated[Path | None, typer.Option(help="The file that keeps its records; in memory without.")] = None,
+) -> None:
+    """Serve a local stand-in for a vendor's API until Ctrl-C."""
+    from sync_pipelines.sandbox.launch import VENDORS, run
+
+    if vendor not in VENDORS:
+        raise FixConfiguration(f"no stand-in for {vendor!r}; there are {', '.join(VENDORS)}")
+    run(vendor, port=port, state=state)
+
+
+def _walk(
+    path: Path,
+    domains: list[str] | None,
+    *,
+    mode: str = "full",
+    verbs: list[str] | None = None,
+    as_json: bool = False,
+    run_id: str = "",
+    show: str = "",
+) -> dict[str, Any]:
+    """Walk the course in this process, telling progress; returns the run's summary."""
+    from sync_pipelines import config, planes
+    from sync_pipelines.course import VERBS, course, walk
+    from sync_pipelines.loop import Loop
+    from sync_pipelines.terminal import Terminal, line
+
+    topology = config.load(path)
+    terminal = Terminal(err if as_json else out)
+    chosen = _chosen(domains, list(topology.domains))
+    planned = []
+    with planes.server(topology):
+        with Loop.open(topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental") as loop:
+            steps = course(loop, chosen, verbs or VERBS)
+            with terminal.progress(len(steps)) as tell:
+                for told in walk(steps):
+                    tell(line(told))
+                    if told.step.verb == "plan" and told.outcome is not None:
+                        planned.append(told.outcome)
+            if show == "plan":
+                terminal.plans(loop.ledger, planned)
+            summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
+        _keep(topology.state, summary)
+    _hand_over(summary, as_json=as_json, terminal=terminal)
+    return summary
+
+
+def _chosen(asked: list[str] | None, known: list[str]) -> list[str]:
+    if unknown := sorted(set(asked or ()) - set(known)):
+        raise FixConfiguration(f"no domain {', '.join(unknown)}; there are {', '.join(known)}")
+    return asked or known
+
+
+def _keep(state: Path, summary: dict[str, Any]) -> None:
+    (state / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _hand_over(summary: dict[str, Any], *, as_json: bool, terminal: Any) -> None:
+    if as_json:
+        _print_json(summary)
+    else:
+        terminal.summary(summary)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+@contextmanager
+def _ledger(path: Path) -> Iterator[Any]:
+    from sync_pipelines import config, planes
+    from sync_pipelines.ledger import Ledger
+
+    topology = config.load(path, strict=False)
+    with planes.server(topology):
+        ledger = Ledger.open(planes.database_url(topology))
+        try:
+            yield ledger
+        finally:
+            ledger.close()
