@@ -83,7 +83,9 @@ def ui(
 @app.command()
 def run(
     domains: Domains = None,
-    incremental: Annotated[bool, typer.Option("--incremental", help="Read changes only; skip counts and sweeps.")] = False,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Read changes only; skip counts and sweeps.")
+    ] = False,
     as_json: AsJson = False,
     topology: Topology = SYNC_TOML,
 ) -> None:
@@ -205,7 +207,9 @@ def _walk(
     chosen = _chosen(domains, list(topology.domains))
     planned = []
     with planes.server(topology):
-        with Loop.open(topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental") as loop:
+        with Loop.open(
+            topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental"
+        ) as loop:
             steps = course(loop, chosen, verbs or VERBS)
             with terminal.progress(len(steps)) as tell:
                 for told in walk(steps):
@@ -213,7 +217,7 @@ def _walk(
                     if told.step.verb == "plan" and told.outcome is not None:
                         planned.append(told.outcome)
             if show == "plan":
-                terminal.plans(loop.ledger, planned)
+                terminal.plans(planned, loop.ledger.writes_of)
             summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
         _keep(topology.state, summary)
     _hand_over(summary, as_json=as_json, terminal=terminal)

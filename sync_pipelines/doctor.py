@@ -1,0 +1,71 @@
+"""The doctor: looks at everything a run needs, without changing anything, and says how to mend what is ill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sync_pipelines import config, mappings, planes
+from sync_pipelines.clock import SystemClock
+from sync_pipelines.engine.topology import Topology
+from sync_pipelines.errors import SyncError
+from sync_pipelines.systems.registry import Systems
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that was looked at; `told` says how it is, or what is wrong and what to do."""
+
+    subject: str
+    well: bool
+    told: str
+
+
+def examine(path: Path) -> Iterator[Complaint]:
+    """Look at the topology, the mappings, the planes and every system; each gets its own answer."""
+    try:
+        topology = config.load(path)
+    except SyncError as error:
+        yield Complaint("topology", False, str(error))
+        return
+    yield Complaint("topology", True, f"{len(topology.systems)} systems, {len(topology.domains)} domains")
+    yield from _mappings(topology)
+    yield _planes(topology)
+    yield from _systems(topology)
+
+
+def _mappings(topology: Topology) -> Iterator[Complaint]:
+    for domain, settings in topology.domains.items():
+        try:
+            for system in settings.systems:
+                mappings.lineage(system, domain)
+            missing = [target for target in settings.targets if mappings.write_sql(target, domain) is None]
+        except SyncError as error:
+            yield Complaint(f"mappings of {domain}", False, str(error))
+            continue
+        files = ", ".join(f"mappings/{target}/{domain}.write.sql" for target in missing)
+        told = f"add {files}, or take them out of create and update" if missing else ", ".join(settings.systems)
+        yield Complaint(f"mappings of {domain}", not missing, told)
+
+
+def _planes(topology: Topology) -> Complaint:
+    try:
+        with planes.server(topology), planes.open_planes(topology) as (lake, _):
+            return Complaint("planes", True, f"ledger and lake answer, snapshot {lake.snapshot()}")
+    except SyncError as error:
+        return Complaint("planes", False, str(error))
+
+
+def _systems(topology: Topology) -> Iterator[Complaint]:
+    systems = Systems(topology.systems, clock=SystemClock())
+    for name in systems:
+        try:
+            system = systems[name]
+            identity = system.identity()
+            counted = {object: system.count(object) for object in mappings.objects(name)}
+        except SyncError as error:
+            yield Complaint(name, False, str(error))
+            continue
+        told = ", ".join(f"{object} {count}" for object, count in counted.items() if count is not None)
+        yield Complaint(name, True, f"{identity} answers, API {system.passport.api_version}; {told}")
