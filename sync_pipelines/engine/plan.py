@@ -66,7 +66,7 @@ def plan(
         held_back(domain.name, target),
         "SELECT link_id, reason FROM judged WHERE reason IS NOT NULL",
     )
-    _stage(lake, fields)
+    _stage(lake, domain, fields, target=target)
     waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
     return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
 
@@ -168,15 +168,31 @@ def _wants(field: Field) -> str:
     return wants(field, quoted("d_" + field.name), quoted("a_" + field.name))
 
 
-def _stage(lake: Lake, fields: Sequence[Field]) -> None:
-    """The relations that a write mapping reads: `desired` with every field, `writes` with the changed ones."""
+def _stage(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str) -> None:
+    """The relations that a write mapping reads: `desired` with every field, `writes` with the changed ones.
+
+    Both have all fields of the domain; what this plan has no say in is as it is in the target, or null.
+    """
+    planned = {f.name: f for f in fields}
+    own = held(lake, domain, target)
     for name, value in (("desired", _desired), ("writes", _only_changed)):
-        columns = ", ".join(f"{value(f)} AS {quoted(f.name)}" for f in fields)
+        columns = ", ".join(
+            f"{value(f) if f.name in planned else _untouched(f, own, shown=name == 'desired')} AS {quoted(f.name)}"
+            for f in domain.fields
+        )
         lake.db.execute(f"""
             CREATE OR REPLACE TEMP TABLE {name} AS
-            SELECT link_id AS write_id, operation, link_id, record_id, link_id AS external_id, label, {columns}
-            FROM judged WHERE operation IS NOT NULL ORDER BY link_id
+            SELECT link_id AS write_id, operation, link_id, judged.record_id, link_id AS external_id, judged.label,
+                   {columns}
+            FROM judged LEFT JOIN {table(domain.name, target)} own ON own.record_id = judged.record_id
+            WHERE operation IS NOT NULL ORDER BY link_id
         """)
+
+
+def _untouched(field: Field, own: set[str], *, shown: bool) -> str:
+    if shown and field.name in own:
+        return f"own.{quoted(field.name)}"
+    return f"CAST(NULL AS {sql_type(field)})"
 
 
 def _desired(field: Field) -> str:
