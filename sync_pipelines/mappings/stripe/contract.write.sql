@@ -1,0 +1,21 @@
+-- A contract ends when its subscription is cancelled: at the first moment of the day after its last day, in the
+-- legal entity's zone. Customer, start and currency of a subscription can't be changed; they are sent so that
+-- Stripe's refusal becomes work for a person.
+SELECT
+    writes.write_id,
+    writes.operation,
+    writes.link_id,
+    writes.record_id,
+    writes.external_id,
+    'subscriptions' AS object,
+    to_json({
+        'cancel_at': CAST(epoch(timezone(entity.zone, CAST(writes.end_on + 1 AS TIMESTAMP))) AS BIGINT),
+        'customer': writes.customer,
+        'start_date': CAST(epoch(timezone(entity.zone, CAST(writes.start_on AS TIMESTAMP))) AS BIGINT),
+        'currency': lower(writes.currency),
+        'metadata': {'contract_number': writes.number, 'legal_entity': writes.legal_entity}
+    }) AS body,
+    CAST([] AS VARCHAR[]) AS "then"
+FROM writes
+JOIN desired ON desired.write_id = writes.write_id
+LEFT JOIN legal_entity AS entity ON entity.code = desired.legal_entity
