@@ -89,7 +89,8 @@ def _path(expression: exp.Expr) -> tuple[exp.Column | None, tuple[str, ...]]:
 def _resolve(column: exp.Column, scope: Scope, path: tuple[str, ...]) -> Iterator[Field]:
     source, holder = _source(column.table, scope)
     if isinstance(source, exp.Table):
-        yield source.db, source.name, (column.name, *path)
+        if source.db:
+            yield source.db, source.name, (column.name, *path)
     elif isinstance(source, Scope) and holder is not None:
         query = source.expression
         if isinstance(query, exp.Lateral):
