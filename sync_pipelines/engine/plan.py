@@ -220,7 +220,8 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
         FROM chosen JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = chosen.link_id
         ORDER BY chosen.label, chosen.link_id
     """).to_pylist()
-    return [_write(row, domain=domain.name, target=target) for row in rows]
+    writes = [_write(row, domain=domain.name, target=target) for row in rows]
+    return [write for write in writes if write.request.body or write.request.then]
 
 
 def _change(field: Field) -> str:
@@ -268,9 +269,14 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A null is never sent: it would overwrite a value that nobody decided to remove."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    """A null is never sent: it would overwrite a value that nobody decided to remove.
+
+    >>> _without_nulls({"name": None, "address": {"city": None}, "tags": [{"x": 1, "y": None}]})
+    {'tags': [{'x': 1}]}
+    """
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return {key: item for key, item in kept.items() if item != {} or value[key] == {}}

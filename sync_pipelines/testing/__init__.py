@@ -1,0 +1,1 @@
+"""What adopters test with: a system in memory."""
