@@ -29,16 +29,16 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[str, Document] = {}
         self.seq: dict[str, int] = {}
-        self.indexes: dict[str, dict[Any, dict[str, None]]] = {}
+        self.indexes: dict[tuple[str, bool], dict[Any, dict[str, None]]] = {}
         self.version = 0
 
     def replace(self, id: str, document: Document | None, seq: int) -> None:
         before = self.rows.get(id)
-        for field, index in self.indexes.items():
+        for (field, fold), index in self.indexes.items():
             if before is not None:
-                index.get(before.get(field), {}).pop(id, None)
+                index.get(_index_key(before.get(field), fold), {}).pop(id, None)
             if document is not None:
-                index.setdefault(document.get(field), {})[id] = None
+                index.setdefault(_index_key(document.get(field), fold), {})[id] = None
         if document is None:
             self.rows.pop(id, None)
             self.seq.pop(id, None)
@@ -47,17 +47,21 @@ class Table:
             self.seq[id] = seq
         self.version += 1
 
-    def find(self, field: str, value: object) -> list[Document]:
-        if field not in self.indexes:
-            index = self.indexes[field] = {}
+    def find(self, field: str, value: object, *, fold: bool = False) -> list[Document]:
+        index = self.indexes.get((field, fold))
+        if index is None:
+            index = self.indexes[field, fold] = {}
             for key, document in self.rows.items():
-                index.setdefault(document.get(field), {})[key] = None
-        return [
-            self.rows[key] for key in sorted(self.indexes[field].get(value, ()), key=self.seq.__getitem__)
-        ]
+                index.setdefault(_index_key(document.get(field), fold), {})[key] = None
+        found = index.get(_index_key(value, fold), ())
+        return [self.rows[key] for key in sorted(found, key=self.seq.__getitem__)]
 
     def restore_order(self) -> None:
         self.rows = {key: self.rows[key] for key in sorted(self.rows, key=self.seq.__getitem__)}
+
+
+def _index_key(value: Any, fold: bool) -> Any:
+    return value.lower() if fold and isinstance(value, str) else value
 
 
 class Store:
@@ -101,10 +105,13 @@ class Store:
         with self.lock:
             return list(self.table(table).rows.values())
 
-    def find(self, table: str, field: str, value: str | int | bool | None) -> list[Document]:
-        """Documents whose top-level field has the value, by an index that is made on first use."""
+    def find(self, table: str, field: str, value: str | int | bool | None, *, fold: bool = False) -> list[Document]:
+        """Documents whose top-level field has the value, by an index that is made on first use.
+
+        `fold` ignores the case of letters.
+        """
         with self.lock:
-            return self.table(table).find(field, value)
+            return self.table(table).find(field, value, fold=fold)
 
     def count(self, table: str) -> int:
         return len(self.table(table).rows)
