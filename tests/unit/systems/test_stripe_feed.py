@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from sync_pipelines.systems.stripe import LISTS
+from sync_pipelines.systems.stripe_answer import classify
+from sync_pipelines.systems.stripe_feed import GROUPS, TYPES, Feed
+
+
+def event(number: int, type: str, *, of: str, created: int) -> dict[str, Any]:
+    return {"id": f"evt_{number}", "type": type, "created": created, "data": {"object": {"id": of}}}
+
+
+def answer(*events: dict[str, Any], more: bool = False) -> tuple[int, bytes]:
+    return 200, json.dumps({"object": "list", "has_more": more, "data": events}).encode()
+
+
+@pytest.fixture
+def build(scripted, clock):
+    def make(*replies):
+        wire, far_end = scripted(*replies, classify=classify)
+        return Feed(wire, clock=clock), far_end
+
+    return make
+
+
+def test_every_object_is_in_one_group_and_no_group_asks_for_more_types_than_stripe_takes():
+    assert sorted(name for group in GROUPS for name in group) == sorted(LISTS)
+    assert all(sum(len(TYPES[name]) for name in group) <= 20 for group in GROUPS)
+
+
+def test_one_poll_serves_all_objects_of_a_group(build):
+    feed, far_end = build(
+        answer(
+            event(2, "product.updated", of="prod_1", created=200), event(1, "customer.created", of="cus_1", created=100)
+        )
+    )
+
+    polled = {name: feed.since(name, 100).of(name, 100) for name in ("customers", "products", "prices")}
+
+    assert {name: [found.record_id for found in events] for name, events in polled.items()} == {
+        "customers": ["cus_1"],
+        "products": ["prod_1"],
+        "prices": [],
+    }
+    assert len(far_end.sent) == 1
+    asked = parse_qs(urlsplit(far_end.sent[0].url).query)
+    assert asked["created[gte]"] == ["100"]
+    assert {"customer.deleted", "price.updated"} < set(asked["types[]"])
+
+
+def test_an_earlier_start_a_write_and_time_make_it_poll_again(build, clock):
+    feed, far_end = build(*[answer()] * 4)
+
+    feed.since("invoices", 100)
+    feed.since("invoices", 99)
+    feed.forget()
+    feed.since("invoices", 99)
+    clock.advance(61)
+    feed.since("credit_notes", 99)
+
+    assert len(far_end.sent) == 4
+
+
+def test_the_whole_feed_is_read_and_an_event_seen_twice_counts_once(build):
+    first, second = (event(n, "invoice.paid", of="in_1", created=n) for n in (2, 1))
+    feed, _ = build(answer(first, more=True), answer(first, second))
+
+    polled = feed.since("invoices", 0)
+
+    assert [found.event_id for found in polled.events] == ["evt_2", "evt_1"]
+    assert polled.newest == 2
+
+
+def test_the_newest_event_costs_one_call_a_group_and_is_no_answer_to_what_came_before_it(build):
+    last = event(9, "product.created", of="prod_1", created=900)
+    feed, far_end = build(answer(last), answer(last, event(8, "customer.created", of="cus_1", created=800)))
+
+    assert (feed.newest("customers"), feed.newest("products")) == (900, 900)
+    assert len(far_end.sent) == 1
+    assert [found.record_id for found in feed.since("customers", 300).of("customers", 300)] == ["cus_1"]
+
+
+def test_an_empty_feed_has_no_newest_event(build):
+    feed, _ = build(answer(), answer())
+
+    assert feed.newest("invoices") == 0
+    assert feed.latest("invoices", 0) is None
