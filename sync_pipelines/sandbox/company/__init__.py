@@ -1,0 +1,68 @@
+"""The simulated B2B software company behind the stand-ins: from a seed, the same company every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sync_pipelines.sandbox.company import erp, salesforce, stripe, truth
+from sync_pipelines.sandbox.company.catalog import catalog
+from sync_pipelines.sandbox.company.customers import customers
+from sync_pipelines.sandbox.company.deals import pursued, won
+from sync_pipelines.sandbox.company.fates import befallen, papers
+from sync_pipelines.sandbox.company.ids import Ids
+from sync_pipelines.sandbox.company.model import Facts
+
+__all__ = ["Company", "generate", "write_truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What each system holds at the start, and the truth that only tests may read.
+
+    `salesforce` are complete rows by object ("Account"), `stripe` complete objects by list ("customers"),
+    `erp` plain rows: `parties`, `products`, `sales` and `invoices`. `truth` are the tables of truth.py.
+    """
+
+    seed: int
+    scale: int
+    salesforce: dict[str, list[dict[str, Any]]]
+    stripe: dict[str, list[dict[str, Any]]]
+    erp: dict[str, list[dict[str, Any]]]
+    truth: dict[str, pa.Table]
+
+
+def generate(seed: int, scale: int = 1) -> Company:
+    """A company of 120 accounts and 150 won deals times `scale`; equal seeds give equal companies."""
+    facts = imagine(seed, scale)
+    return Company(
+        seed=seed,
+        scale=scale,
+        salesforce=salesforce.rows(facts),
+        stripe=stripe.objects(facts),
+        erp=erp.rows(facts),
+        truth=truth.tables(facts),
+    )
+
+
+def imagine(seed: int, scale: int) -> Facts:
+    """What is so, before any system tells of it."""
+    ids = Ids(seed)
+    known, products = customers(scale, ids), catalog(scale, ids)
+    deals = befallen(won(scale, ids, known, products), scale, ids)
+    return Facts(
+        seed=seed,
+        customers=known,
+        products=products,
+        deals=tuple(deals),
+        pursuits=tuple(pursued(scale, ids, known, products)),
+        papers=tuple(papers(deals, products, scale, ids)),
+    )
+
+
+def write_truth(company: Company, folder: Path) -> list[Path]:
+    """The truth as Parquet files in a folder, one a table ("customer.parquet", "defects.parquet", …)."""
+    return truth.write(company.truth, folder)
