@@ -1,0 +1,40 @@
+# Needs only Python 3.11+ with pip, git and make; everything else is installed beside this file.
+
+SEED ?= 1
+PYTHON ?= python3
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+RUN := $(UV) run --no-sync
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo ui test check bench faults
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: install ## Simulate a company and bring its systems into agreement (SEED=7 makes another company)
+	@$(RUN) sync-pipelines demo --seed $(SEED)
+
+ui: install ## Open the Dagster UI on the demo's state, on http://127.0.0.1:3000
+	@$(RUN) sync-pipelines ui
+
+test: install ## Run every test
+	@$(RUN) pytest -n 2 --dist loadfile
+
+check: install ## Lint, types, import contracts and every test
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+	@$(RUN) pytest -n 2 --dist loadfile
+
+bench: install ## Time the loop on a company 100 times as large, against stand-ins
+	@SYNC_STATE=.sync/bench $(RUN) sync-pipelines demo --fresh --scale 100
+
+faults: install ## Run the tests that break things on purpose
+	@$(RUN) pytest -n 2 --dist loadfile -k "fault or kill or interrupt or lost or crash or outage"
+
+install: $(filter .tools/%,$(UV))
+	@$(UV) sync --quiet --locked --all-extras
+
+.tools/bin/uv:
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
