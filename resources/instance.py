@@ -4,24 +4,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import yaml
+from psycopg import errors, sql
 
+from sync_pipelines import planes
 from sync_pipelines.engine.topology import Topology
+from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import address
-from sync_pipelines.ledger.embedded import Embedded
 
 HOME = "dagster"
-"""The folder under the state folder that DAGSTER_HOME points to, and the name of the database."""
+"""The folder under the state folder that DAGSTER_HOME points to."""
 
 
 def dagster_home(topology: Topology) -> Path:
-    """The folder for DAGSTER_HOME, ready to use: the server runs, the database is there."""
+    """The folder for DAGSTER_HOME, ready to use: the server runs and Dagster's database is there."""
     given = topology.planes.database_url
     if given:
-        return write_dagster_home(topology.state, address.psycopg2_url(given, HOME))
-    server = Embedded.start(topology.state / "postgres")
-    server.ensure(HOME)
-    return write_dagster_home(topology.state, server.psycopg2_url(HOME))
+        ensure_database(given, planes.DAGSTER_DATABASE)
+        return write_dagster_home(topology.state, address.psycopg2_url(given, planes.DAGSTER_DATABASE))
+    server = planes.embedded(topology)
+    server.ensure(planes.DAGSTER_DATABASE)
+    return write_dagster_home(topology.state, server.psycopg2_url(planes.DAGSTER_DATABASE))
+
+
+def ensure_database(url: str, name: str) -> None:
+    """Create a database in the server that `url` names, unless it is there."""
+    with psycopg.connect(address.libpq(url), autocommit=True) as connection:
+        if connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
+            return
+        try:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except errors.InsufficientPrivilege as error:
+            raise FixConfiguration(
+                f"Dagster needs a database of its own: create one named {name!r} in the server of DATABASE_URL, "
+                "or let its role create databases"
+            ) from error
 
 
 def write_dagster_home(state: Path, psycopg2_url: str) -> Path:
@@ -46,7 +64,6 @@ def _settings(psycopg2_url: str) -> dict[str, object]:
     return {
         "storage": {"postgres": {"postgres_url": psycopg2_url}},
         "concurrency": {"runs": {"max_concurrent_runs": 1}},
-        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180},
         "retention": {
             "schedule": {"purge_after_days": 90},
             "sensor": {"purge_after_days": {"skipped": 2, "started": 30, "success": 30, "failure": 30}},

@@ -121,7 +121,7 @@ def test_every_step_claims_what_the_engine_reports(defs: dg.Definitions) -> None
 def test_exactly_these_checks_stop_what_is_downstream(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
 
-    blocking = {key.name for key in graph.asset_check_keys if graph.get(key).check_spec.blocking}  # type: ignore[attr-defined]
+    blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
 
     assert blocking == {"some_records_survive", "within_limits", "nothing_in_doubt"}
 
