@@ -1,0 +1,252 @@
+"""The ledger's face: each method is one transaction that has committed when the method returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Engine, create_engine, func, select
+from sqlalchemy.exc import OperationalError
+
+from sync_pipelines.clock import Clock, SystemClock
+from sync_pipelines.engine.outcome import Check, Total
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Outcome, State
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.ledger import address, audit, links, plans, relation, runs, work_items, writes
+from sync_pipelines.ledger.audit import AuditEntry
+from sync_pipelines.ledger.change import Change, changing
+from sync_pipelines.ledger.migrations import migrate
+from sync_pipelines.ledger.plans import Origin, Plan
+from sync_pipelines.ledger.runs import Run
+from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
+from sync_pipelines.ledger.writes import Attempt, SavedWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything the ledger knows about one record or business transaction."""
+
+    writes: list[SavedWrite]
+    attempts: list[Attempt]
+    work_items: list[WorkItem]
+    audit: list[AuditEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The control plane. Close it, or use it as a context manager.
+
+    Any number of processes may have it open. `actor` is who the audit trail names for what is changed
+    through it.
+    """
+
+    engine: Engine
+    clock: Clock = field(default_factory=SystemClock)
+    actor: str = "sync-pipelines"
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines") -> Ledger:
+        """Connect, and bring the database to the newest schema; `FixConfiguration` when there is none."""
+        engine = create_engine(
+            address.psycopg_url(url),
+            json_serializer=relation.dumps,
+            json_deserializer=relation.loads,
+            connect_args={"options": "-c timezone=UTC"},
+            pool_pre_ping=True,
+        )
+        try:
+            migrate(engine)
+        except OperationalError as error:
+            engine.dispose()
+            place = engine.url.render_as_string(hide_password=True)
+            raise FixConfiguration(f"the ledger at {place} can't be opened: {error.orig}") from error
+        return cls(engine, clock or SystemClock(), actor)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def exclusive(self, name: str, *, waiting: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Hold a name while the block runs; others wait, and `waiting` is told so. A crash lets go."""
+        lock = func.hashtextextended(name, 0)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.scalar(select(func.pg_try_advisory_lock(lock))):
+                waiting(f"another run is at work on {name}: waiting for it to end")
+                connection.scalar(select(func.pg_advisory_lock(lock)))
+            try:
+                yield
+            finally:
+                connection.scalar(select(func.pg_advisory_unlock(lock)))
+
+    # Runs
+
+    def start_run(self, run_id: str, mode: str) -> None:
+        with self._change() as change:
+            runs.start_run(change, run_id, mode)
+
+    def end_run(self, run_id: str, *, state: str, summary: Mapping[str, Any]) -> None:
+        with self._change() as change:
+            runs.end_run(change, run_id, state=state, summary=summary)
+
+    def run(self, run_id: str) -> Run | None:
+        with self._look() as connection:
+            return runs.run(connection, run_id)
+
+    def latest_runs(self, *, most: int = 1) -> list[Run]:
+        with self._look() as connection:
+            return runs.latest_runs(connection, most=most)
+
+    def save_step(self, run_id: str, subject: str, result: Mapping[str, Any]) -> None:
+        with self._change() as change:
+            runs.save_step(change, run_id, subject, result)
+
+    def steps(self, run_id: str) -> dict[str, Any]:
+        with self._look() as connection:
+            return runs.steps(connection, run_id)
+
+    def save_checks(self, run_id: str, checks: Sequence[Check]) -> None:
+        with self._change() as change:
+            runs.save_checks(change, run_id, checks)
+
+    def checks(self, run_id: str) -> list[Check]:
+        with self._look() as connection:
+            return runs.checks_of(connection, run_id)
+
+    def checks_by_result(self, run_id: str) -> dict[str, int]:
+        with self._look() as connection:
+            return runs.checks_by_result(connection, run_id)
+
+    def save_totals(self, run_id: str, domain: str, totals: Sequence[Total]) -> None:
+        with self._change() as change:
+            runs.save_totals(change, run_id, domain, totals)
+
+    def totals(self, run_id: str) -> list[Total]:
+        with self._look() as connection:
+            return runs.totals_of(connection, run_id)
+
+    def check_identity(self, system: str, identity: str) -> None:
+        """`Stop` when another organisation than before answers behind a system's credentials."""
+        with self._change() as change:
+            runs.check_identity(change, system, identity)
+
+    # Links
+
+    def open_links(self, domain: str = "") -> pa.Table:
+        """The memberships that hold now: domain, link_id, system, record_id, rule, evidence."""
+        with self._look() as connection:
+            return links.open_links(connection, domain)
+
+    def change_links(self, domain: str, *, added: pa.Table, ended: pa.Table, run_id: str) -> None:
+        """End memberships (link_id, system, record_id, reason), then add others (…, rule, evidence)."""
+        with self._change() as change:
+            links.change_links(change, domain, added=added, ended=ended, run_id=run_id)
+
+    def linked_by_domain(self) -> dict[str, int]:
+        with self._look() as connection:
+            return links.linked_by_domain(connection)
+
+    # Plans and writes
+
+    def save_plan(self, origin: Origin, planned: Sequence[Write]) -> Plan:
+        """Save a plan; its `held` are the writes that are not planned again, with what became of them."""
+        with self._change() as change:
+            return plans.save_plan(change, origin, planned)
+
+    def latest_plan(self, domain: str, target: str, *, run_id: str = "") -> Plan | None:
+        with self._look() as connection:
+            return plans.latest_plan(connection, domain, target, run_id=run_id)
+
+    def plan(self, plan_id: str) -> Plan | None:
+        with self._look() as connection:
+            return plans.plan(connection, plan_id)
+
+    def plans(self, run_id: str) -> list[Plan]:
+        with self._look() as connection:
+            return plans.plans_of(connection, run_id)
+
+    def verified_writes(self, plan_id: str) -> list[SavedWrite]:
+        """The writes to apply; `Stop` when the plan was edited or superseded."""
+        with self._look() as connection:
+            return plans.verified_writes(connection, plan_id)
+
+    def close_plan(self, plan_id: str) -> None:
+        with self._change() as change:
+            plans.close_plan(change, plan_id)
+
+    def writes(self, plan_id: str, states: Collection[State] = ()) -> list[SavedWrite]:
+        with self._look() as connection:
+            return writes.writes_of(connection, plan_id, states)
+
+    def in_doubt(self, target: str, *, domain: str = "") -> list[SavedWrite]:
+        """Writes of any plan whose call left, and of which nobody knows whether it was committed."""
+        with self._look() as connection:
+            return writes.in_doubt(connection, target, domain=domain)
+
+    def refused_writes(self, domain: str) -> pa.Table:
+        """What targets refused and nothing has put right since: target, link_id, message, code."""
+        with self._look() as connection:
+            return writes.refused_writes(connection, domain)
+
+    def record_intents(self, write_ids: Sequence[str]) -> None:
+        """Say that a call is about to leave; durable when this returns."""
+        with self._change() as change:
+            writes.record_intents(change, write_ids)
+
+    def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        with self._change() as change:
+            writes.record_outcomes(change, outcomes)
+
+    def release_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+        """Let refused writes be planned again; returns how many."""
+        with self._change() as change:
+            return writes.release(change, write_ids, by=by, reason=reason)
+
+    def writes_by_state(self, run_id: str) -> dict[str, int]:
+        with self._look() as connection:
+            return writes.states_of_run(connection, run_id)
+
+    # Exceptions
+
+    def sync_work_items(self, domain: str, found: Iterable[Assigned], *, run_id: str) -> Synced:
+        """Open what is new among a domain's exceptions, resolve what is gone, keep the rest."""
+        with self._change() as change:
+            return work_items.sync_work_items(change, domain, found, run_id=run_id)
+
+    def open_work_items(self, *, domain: str = "", owner: str = "") -> list[WorkItem]:
+        with self._look() as connection:
+            return work_items.open_work_items(connection, domain=domain, owner=owner)
+
+    def exceptions_by_owner(self) -> dict[str, int]:
+        with self._look() as connection:
+            return work_items.open_by_owner(connection)
+
+    # Audit
+
+    def verify_audit(self) -> int | None:
+        """The first audit entry that was edited, removed or reordered; None when the trail is whole."""
+        with self._look() as connection:
+            return audit.first_broken(connection)
+
+    def story(self, word: str) -> Story:
+        """What happened to a record or business transaction, by number, link id or record id."""
+        with self._look() as connection:
+            found = writes.about(connection, word)
+            attempts = writes.attempts_of(connection, [saved.write.request.write_id for saved in found])
+            items = work_items.about(connection, word)
+            return Story(found, attempts, items, audit.about(connection, word))
+
+    def _look(self) -> AbstractContextManager[Connection]:
+        return self.engine.connect()
+
+    def _change(self) -> AbstractContextManager[Change]:
+        return changing(self.engine, at=self.clock.now(), actor=self.actor)

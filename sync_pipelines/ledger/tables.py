@@ -1,0 +1,263 @@
+"""The ledger's tables, as they are when every migration has been applied; all live in the schema `ledger`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "ledger"
+"""A schema of its own, so that the lake's catalog and Dagster may share the database."""
+
+METADATA = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    },
+)
+
+
+def _text(name: str, *, primary_key: bool = False, optional: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=primary_key, nullable=optional)
+
+
+def _at(name: str, *, optional: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=optional)
+
+
+def _serial(name: str) -> Column[int]:
+    return Column(name, BigInteger, Identity(always=True), primary_key=True)
+
+
+def _json(name: str) -> Column[object]:
+    return Column(name, JSONB, nullable=False)
+
+
+def _stake() -> tuple[Column[int], Column[str]]:
+    """What is at stake: minor units of a currency."""
+    return Column("amount_minor", BigInteger), _text("currency", optional=True)
+
+
+runs = Table(
+    "runs",
+    METADATA,
+    _text("run_id", primary_key=True),
+    _text("mode"),
+    _at("started_at"),
+    _at("ended_at", optional=True),
+    _text("state"),
+    _json("summary"),
+    Index(None, "started_at"),
+)
+
+step_results = Table(
+    "step_results",
+    METADATA,
+    _text("run_id", primary_key=True),
+    _text("subject", primary_key=True),
+    _json("result"),
+    _at("at"),
+)
+
+links = Table(
+    "links",
+    METADATA,
+    _serial("membership_id"),
+    _text("domain"),
+    _text("link_id"),
+    _text("system"),
+    _text("record_id"),
+    _text("rule"),
+    _text("evidence"),
+    _at("since"),
+    _at("until", optional=True),
+    _text("run_id"),
+    _text("ended_reason", optional=True),
+)
+"""Memberships: this record is that link's record in its system, from `since` until it was ended."""
+
+Index("links_open_record_key", links.c.domain, links.c.system, links.c.record_id, unique=True,
+      postgresql_where=text("until IS NULL"))  # fmt: skip
+Index("links_open_system_key", links.c.domain, links.c.link_id, links.c.system, unique=True,
+      postgresql_where=text("until IS NULL"))  # fmt: skip
+
+plans = Table(
+    "plans",
+    METADATA,
+    _text("plan_id", primary_key=True),
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    _text("run_id"),
+    _text("domain"),
+    _text("target"),
+    Column("snapshot", BigInteger, nullable=False),
+    _text("mapping_version"),
+    _text("ownership_version"),
+    _text("content_hash"),
+    _at("created_at"),
+    _text("state"),
+    _json("counts"),
+    _json("amounts"),
+    CheckConstraint("state IN ('open', 'applied', 'superseded')", name="state"),
+    Index(None, "run_id", "domain", "target"),
+)
+"""`number` tells which came later; `content_hash` covers every write, so that an edited plan shows."""
+
+writes = Table(
+    "writes",
+    METADATA,
+    _text("write_id", primary_key=True),
+    Column("plan_id", Text, ForeignKey(plans.c.plan_id), nullable=False),
+    _text("domain"),
+    _text("target"),
+    _text("link_id"),
+    _text("operation"),
+    _text("object"),
+    _text("record_id", optional=True),
+    _text("external_id"),
+    _text("idempotency_key"),
+    _text("correlation_id"),
+    _text("label"),
+    _json("changes"),
+    _json("body"),
+    _json("then"),
+    _text("expected_version", optional=True),
+    *_stake(),
+    _text("state"),
+    _text("record_id_after", optional=True),
+    _text("code"),
+    _text("message"),
+    _at("updated_at"),
+    UniqueConstraint("target", "idempotency_key"),
+    CheckConstraint("state IN ('planned', 'intent', 'confirmed', 'refused', 'in_doubt', 'failed')", name="state"),
+    Index(None, "plan_id", "state"),
+    Index(None, "domain", "target", "link_id"),
+    Index(None, "label"),
+)
+
+Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
+      postgresql_where=text("state IN ('intent', 'in_doubt')"))  # fmt: skip
+
+attempts = Table(
+    "attempts",
+    METADATA,
+    _serial("attempt_id"),
+    Column("write_id", Text, ForeignKey(writes.c.write_id), nullable=False),
+    Column("number", Integer, nullable=False),
+    _at("started_at"),
+    _at("ended_at", optional=True),
+    _text("state"),
+    _text("code"),
+    _text("message"),
+    UniqueConstraint("write_id", "number"),
+)
+"""Every call that was about to leave, recorded before it did. No payloads, secrets or personal data."""
+
+work_items = Table(
+    "work_items",
+    METADATA,
+    _serial("item_id"),
+    _text("fingerprint"),
+    _text("domain"),
+    _text("kind"),
+    _text("owner"),
+    _text("system"),
+    _text("record_id"),
+    _text("label"),
+    _text("reason"),
+    *_stake(),
+    _json("evidence"),
+    _at("opened_at"),
+    _at("due_at"),
+    _at("resolved_at", optional=True),
+    _text("resolution", optional=True),
+    _text("run_id"),
+)
+
+Index("work_items_open_fingerprint_key", work_items.c.fingerprint, unique=True,
+      postgresql_where=text("resolved_at IS NULL"))  # fmt: skip
+Index("work_items_open_owner_idx", work_items.c.owner, work_items.c.due_at,
+      postgresql_where=text("resolved_at IS NULL"))  # fmt: skip
+
+check_results = Table(
+    "check_results",
+    METADATA,
+    _text("run_id", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("name", primary_key=True),
+    _text("claim"),
+    _text("result"),
+    Column("count", BigInteger, nullable=False),
+    _json("amounts"),
+    _json("sample"),
+    _text("reason"),
+    Column("blocking", Boolean, nullable=False),
+    _at("at"),
+    CheckConstraint("result IN ('passed', 'failed', 'not_checked')", name="result"),
+)
+
+control_totals = Table(
+    "control_totals",
+    METADATA,
+    _text("run_id", primary_key=True),
+    _text("domain", primary_key=True),
+    _text("system", primary_key=True),
+    _text("legal_entity", primary_key=True),
+    _text("period", primary_key=True),
+    _text("currency", primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("sum_minor", BigInteger, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    METADATA,
+    _text("system", primary_key=True),
+    _text("identity"),
+    _at("first_seen"),
+)
+"""The organisation that was behind a system's credentials when it was first met."""
+
+audit_entries = Table(
+    "audit_entries",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    _at("at"),
+    _text("actor"),
+    _text("kind"),
+    _text("subject"),
+    _text("correlation_id"),
+    _json("detail"),
+    _text("previous_hash"),
+    _text("hash"),
+    Index(None, "subject"),
+    Index(None, "correlation_id"),
+)
+"""Append-only: triggers refuse update, delete and truncate, and each hash covers the one before."""
+
+audit_head = Table(
+    "audit_head",
+    METADATA,
+    Column("singleton", Boolean, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    _text("hash"),
+    CheckConstraint("singleton", name="singleton"),
+)
+"""The newest entry, in one row: who appends locks it, and entries missing at the end show."""

@@ -1,0 +1,143 @@
+"""Work items: exceptions that wait for a person, opened and resolved by what is found, never by hand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, TableValuedAlias, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from sync_pipelines.engine.reconcile import Item
+from sync_pipelines.ledger.change import Change
+from sync_pipelines.ledger.relation import counted, given
+from sync_pipelines.ledger.tables import work_items
+
+_TOLD = ("domain", "kind", "system", "record_id", "label", "reason", "amount_minor", "currency")
+_MOVING = ("owner", "label", "reason", "amount_minor", "currency", "evidence")
+"""What may change about an item while it is open."""
+_COLUMNS = ("fingerprint", *_TOLD, "owner", "evidence", "opened_at", "due_at", "run_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """An exception with the team that is to work it, and the hours that it has."""
+
+    item: Item
+    owner: str
+    due_hours: int = 24
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """An exception as the ledger holds it."""
+
+    item_id: int
+    fingerprint: str
+    domain: str
+    kind: str
+    owner: str
+    system: str
+    record_id: str
+    label: str
+    reason: str
+    amount_minor: int | None
+    currency: str | None
+    evidence: Mapping[str, Any]
+    opened_at: datetime
+    due_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a look at the present did to the open exceptions of a domain."""
+
+    opened: int
+    resolved: int
+    kept: int
+
+
+def sync_work_items(change: Change, domain: str, found: Iterable[Assigned], *, run_id: str) -> Synced:
+    """Open what is new, resolve what is gone, keep the rest with today's words and amounts."""
+    rows = {each.item.fingerprint: _row(each, domain, change.at, run_id) for each in found}
+    relation = given(rows.values(), *[work_items.c[name] for name in _COLUMNS])
+    gone = _resolve(change, domain, relation)
+    moved = _refresh(change, relation)
+    opened = _open(change, relation)
+    for kind, fingerprints in (("resolved", gone), ("changed", moved), ("opened", opened)):
+        for fingerprint in fingerprints:
+            row = rows.get(fingerprint, {})
+            told = {name: row[name] for name in ("kind", "owner", "amount_minor", "currency") if name in row}
+            change.tell(f"exception.{kind}", fingerprint, domain=domain, run_id=run_id, **told)
+    return Synced(len(opened), len(gone), len(rows) - len(opened))
+
+
+def open_work_items(connection: Connection, *, domain: str = "", owner: str = "") -> list[WorkItem]:
+    """What waits for a person, the most urgent first."""
+    wanted = {name: value for name, value in (("domain", domain), ("owner", owner)) if value}
+    query = select(work_items).where(work_items.c.resolved_at.is_(None)).filter_by(**wanted)
+    return _items(connection, query.order_by(work_items.c.due_at, work_items.c.item_id))
+
+
+def about(connection: Connection, word: str) -> list[WorkItem]:
+    """Exceptions of a record, open and resolved, by its id or its label."""
+    named = or_(work_items.c.record_id == word, work_items.c.label == word)
+    return _items(connection, select(work_items).where(named).order_by(work_items.c.item_id))
+
+
+def open_by_owner(connection: Connection) -> dict[str, int]:
+    query = select(work_items.c.owner, func.count()).where(work_items.c.resolved_at.is_(None))
+    return counted(connection, query.group_by(work_items.c.owner))
+
+
+def _row(each: Assigned, domain: str, at: datetime, run_id: str) -> dict[str, Any]:
+    return {
+        **{name: getattr(each.item, name) for name in ("fingerprint", *_TOLD)},
+        "domain": domain,
+        "owner": each.owner,
+        "evidence": dict(each.evidence),
+        "opened_at": at,
+        "due_at": at + timedelta(hours=each.due_hours),
+        "run_id": run_id,
+    }
+
+
+def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> Sequence[str]:
+    query = (
+        update(work_items)
+        .where(work_items.c.domain == domain, work_items.c.resolved_at.is_(None))
+        .where(work_items.c.fingerprint.not_in(select(relation.c.fingerprint)))
+        .values(resolved_at=change.at, resolution="the difference is gone")
+    )
+    return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
+
+
+def _refresh(change: Change, relation: TableValuedAlias) -> Sequence[str]:
+    differs = or_(*(work_items.c[name].is_distinct_from(relation.c[name]) for name in _MOVING))
+    query = (
+        update(work_items)
+        .where(work_items.c.fingerprint == relation.c.fingerprint, work_items.c.resolved_at.is_(None), differs)
+        .values({name: relation.c[name] for name in _MOVING})
+    )
+    return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
+
+
+def _open(change: Change, relation: TableValuedAlias) -> Sequence[str]:
+    query = (
+        insert(work_items)
+        .from_select(_COLUMNS, select(*[relation.c[name] for name in _COLUMNS]))
+        .on_conflict_do_nothing(
+            index_elements=[work_items.c.fingerprint], index_where=work_items.c.resolved_at.is_(None)
+        )
+    )
+    return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
+
+
+def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
+    return [WorkItem(**row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,238 @@
+"""Writes and their attempts: the intent is on record before a call leaves, the outcome when it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from sync_pipelines.engine.plan import Change as FieldChange
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Operation, Outcome, Request, State
+from sync_pipelines.ledger.change import Change
+from sync_pipelines.ledger.relation import counted, given
+from sync_pipelines.ledger.tables import attempts, plans, writes
+
+_UNSETTLED = (State.INTENT, State.IN_DOUBT)
+_CONTENT = (
+    *("plan_id", "write_id", "domain", "target", "link_id", "operation", "object", "record_id", "external_id"),
+    *("idempotency_key", "correlation_id", "label", "changes", "body", "then", "expected_version"),
+    *("amount_minor", "currency"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWrite:
+    """A write as the ledger holds it, and what became of it."""
+
+    write: Write
+    plan_id: str
+    state: State
+    record_id_after: str | None
+    code: str
+    message: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call that was about to leave, and how it ended if that is known."""
+
+    write_id: str
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    state: State
+    code: str
+    message: str
+
+
+def save(change: Change, plan_id: str, planned: Sequence[Write]) -> None:
+    """Put writes under a plan; one that an earlier plan left unsent moves to this one."""
+    rows = {write.request.write_id: {"plan_id": plan_id, **content(write)} for write in planned}
+    if not rows:
+        return
+    columns = [writes.c[name] for name in _CONTENT]
+    relation = given(rows.values(), *columns)
+    fixed = {"state": State.PLANNED, "code": "", "message": "", "updated_at": change.at}
+    source = select(
+        *[relation.c[column.name] for column in columns],
+        *[literal(value, writes.c[name].type) for name, value in fixed.items()],
+    )
+    inserted = insert(writes).from_select([*_CONTENT, *fixed], source)
+    replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name != "write_id"}
+    change.connection.execute(inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced))
+
+
+def content(write: Write) -> dict[str, Any]:
+    """A write as flat values, all of them JSON."""
+    request = write.request
+    return {
+        **{name: getattr(request, name) for name in ("write_id", "object", "record_id", "external_id", "body")},
+        **{name: getattr(request, name) for name in ("idempotency_key", "correlation_id")},
+        **{name: getattr(write, name) for name in ("domain", "target", "link_id", "label", "expected_version")},
+        **{name: getattr(write, name) for name in ("amount_minor", "currency")},
+        "operation": str(request.operation),
+        "then": list(request.then),
+        "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in write.changes],
+    }
+
+
+def known(connection: Connection, planned: Sequence[Write]) -> list[SavedWrite]:
+    """Those of the writes that the ledger already holds, by target and idempotency key."""
+    keys = [{"target": w.target, "idempotency_key": w.request.idempotency_key} for w in planned]
+    relation = given(keys, writes.c.target, writes.c.idempotency_key)
+    same = and_(*(writes.c[name] == relation.c[name] for name in ("target", "idempotency_key")))
+    return _saved(connection, select(writes).join(relation, same))
+
+
+def writes_of(connection: Connection, plan_id: str, states: Collection[State] = ()) -> list[SavedWrite]:
+    """A plan's writes, all or those in some states."""
+    query = select(writes).where(writes.c.plan_id == plan_id).order_by(writes.c.label, writes.c.write_id)
+    return _saved(connection, query.where(writes.c.state.in_(states)) if states else query)
+
+
+def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[SavedWrite]:
+    """Writes of any plan whose call left, and of which nobody knows yet whether it was committed."""
+    query = select(writes).where(writes.c.target == target, writes.c.state.in_(_UNSETTLED))
+    query = query.where(writes.c.domain == domain) if domain else query
+    return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
+
+
+def refused_writes(connection: Connection, domain: str) -> pa.Table:
+    """What targets refused and nothing has put right since: target, link_id, message, code."""
+    latest = (
+        select(writes.c.target, writes.c.link_id, writes.c.message, writes.c.code, writes.c.state)
+        .where(writes.c.domain == domain, writes.c.state != State.PLANNED)
+        .ext(distinct_on(writes.c.target, writes.c.link_id))
+        .order_by(writes.c.target, writes.c.link_id, writes.c.updated_at.desc(), writes.c.write_id)
+        .subquery()
+    )
+    names = ("target", "link_id", "message", "code")
+    rows = connection.execute(select(*[latest.c[n] for n in names]).where(latest.c.state == State.REFUSED)).all()
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pa.table({n: pa.array(v, pa.string()) for n, v in zip(names, values, strict=True)})
+
+
+def states_of_run(connection: Connection, run_id: str) -> dict[str, int]:
+    """How many writes of a run's plans are in which state."""
+    query = (
+        select(writes.c.state, func.count())
+        .join(plans, plans.c.plan_id == writes.c.plan_id)
+        .where(plans.c.run_id == run_id)
+        .group_by(writes.c.state)
+    )
+    return counted(connection, query)
+
+
+def record_intents(change: Change, write_ids: Sequence[str]) -> None:
+    """Say that a call is about to leave; commit this before it does."""
+    relation = given([{"write_id": each} for each in dict.fromkeys(write_ids)], writes.c.write_id)
+    number = (
+        select(func.count() + 1).where(attempts.c.write_id == writes.c.write_id).correlate(writes).scalar_subquery()
+    )
+    begun = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == relation.c.write_id)
+        .values(state=State.INTENT, updated_at=change.at)
+        .returning(writes.c.write_id, writes.c.correlation_id, writes.c.plan_id, number.label("number"))
+    ).all()
+    columns = [attempts.c[name] for name in ("write_id", "number", "started_at", "state", "code", "message")]
+    rows = [
+        {"write_id": b.write_id, "number": b.number, "started_at": change.at, "state": State.INTENT, **_QUIET}
+        for b in begun
+    ]
+    relation = given(rows, *columns)
+    change.connection.execute(insert(attempts).from_select(columns, select(*[relation.c[c.name] for c in columns])))
+    for each in begun:
+        change.tell("write.intent", each.write_id, correlation_id=each.correlation_id, plan_id=each.plan_id)
+
+
+_QUIET = {"code": "", "message": ""}
+
+
+def record_outcomes(change: Change, outcomes: Sequence[Outcome]) -> None:
+    """Say what became of writes, and close the attempts that are open."""
+    rows = {
+        o.write_id: {
+            "write_id": o.write_id,
+            "state": o.state,
+            "record_id_after": o.record_id,
+            "code": o.code,
+            "message": o.message,
+        }
+        for o in outcomes
+    }
+    columns = [writes.c[name] for name in ("write_id", "state", "record_id_after", "code", "message")]
+    relation = given(rows.values(), *columns)
+    known_id = func.coalesce(relation.c.record_id_after, writes.c.record_id_after)
+    ended = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == relation.c.write_id)
+        .values(
+            record_id_after=known_id,
+            updated_at=change.at,
+            **{name: relation.c[name] for name in ("state", "code", "message")},
+        )
+        .returning(writes.c.write_id, writes.c.correlation_id, writes.c.state, writes.c.code, known_id)
+    ).all()
+    change.connection.execute(
+        update(attempts)
+        .where(attempts.c.write_id == relation.c.write_id, attempts.c.ended_at.is_(None))
+        .values(ended_at=change.at, **{name: relation.c[name] for name in ("state", "code", "message")})
+    )
+    for write_id, correlation_id, state, code, record_id in ended:
+        change.tell(f"write.{state}", write_id, correlation_id=correlation_id, code=code, record_id=record_id)
+
+
+def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+    """Let refused writes be planned again, because a person removed the cause; returns how many."""
+    released = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id.in_(write_ids), writes.c.state == State.REFUSED)
+        .values(state=State.FAILED, code="released", message=reason, updated_at=change.at)
+        .returning(writes.c.write_id, writes.c.correlation_id)
+    ).all()
+    for write_id, correlation_id in released:
+        change.tell("write.released", write_id, correlation_id=correlation_id, by=by, reason=reason)
+    return len(released)
+
+
+def attempts_of(connection: Connection, write_ids: Sequence[str]) -> list[Attempt]:
+    """Every attempt of some writes, in order."""
+    query = (
+        select(*[attempts.c[name] for name in Attempt.__slots__])
+        .where(attempts.c.write_id.in_(write_ids))
+        .order_by(attempts.c.write_id, attempts.c.number)
+    )
+    return [Attempt(**{**row._mapping, "state": State(row.state)}) for row in connection.execute(query)]
+
+
+def about(connection: Connection, word: str) -> list[SavedWrite]:
+    """Writes of a business transaction or record, by any name it goes by."""
+    named = [writes.c[n] == word for n in ("label", "link_id", "correlation_id", "record_id", "record_id_after")]
+    return _saved(connection, select(writes).where(or_(*named)).order_by(writes.c.updated_at))
+
+
+def _saved(connection: Connection, query: Select[Any]) -> list[SavedWrite]:
+    return [_write(row._mapping) for row in connection.execute(query)]
+
+
+def _write(row: Mapping[Any, Any]) -> SavedWrite:
+    names = ("write_id", "object", "record_id", "external_id", "body", "idempotency_key", "correlation_id")
+    request = Request(
+        operation=Operation(row["operation"]), then=tuple(row["then"]), **{name: row[name] for name in names}
+    )
+    names = ("domain", "target", "link_id", "label", "expected_version", "amount_minor", "currency")
+    changes = tuple(FieldChange(**each) for each in row["changes"])
+    return SavedWrite(
+        write=Write(request=request, changes=changes, **{name: row[name] for name in names}),
+        state=State(row["state"]),
+        updated_at=row["updated_at"],
+        **{name: row[name] for name in ("plan_id", "record_id_after", "code", "message")},
+    )
