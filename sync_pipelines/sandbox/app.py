@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from werkzeug.exceptions import HTTPException
@@ -43,6 +44,15 @@ class Vendor(Protocol):
 
     def admin(self, action: str, body: Any) -> Any:
         """What only an administrator can do, as JSON: `POST /_sandbox/admin/<action>`."""
+        ...
+
+
+@runtime_checkable
+class Doorkeeper(Protocol):
+    """A vendor that looks at a request as it arrives, before any delay and without the store's lock."""
+
+    def receive(self, request: Request) -> AbstractContextManager[Response | None]:
+        """Held until the vendor has answered; a response takes the answer's place."""
         ...
 
 
@@ -89,20 +99,28 @@ class Sandbox:
             response = self.vendor.unknown(request, error)
             self._log(request, response, subject)
             return response
-        before = self.faults.strike(subject, BEFORE)
+        with self._received(request) as refused:
+            answer = refused or self._before(request, route, wait)
+            if answer is None:
+                with self.store.lock:
+                    answer = self.vendor.answer(request, endpoint, arguments)
+        self._spoil(request, answer, route, wait)
+        self._log(request, answer, route)
+        return answer
+
+    def _received(self, request: Request) -> AbstractContextManager[Response | None]:
+        return self.vendor.receive(request) if isinstance(self.vendor, Doorkeeper) else nullcontext()
+
+    def _before(self, request: Request, route: str, wait: Callable[[float], None]) -> Response | None:
+        """The faults that strike before the vendor does anything; a response where one takes its place."""
+        before = self.faults.strike(f"{request.method} {request.path}", BEFORE)
         if any(rule.kind == "expire_token" for rule in before):
             self.vendor.expire_tokens()
         wait(sum(rule.seconds for rule in before if rule.kind == "delay"))
         if any(rule.kind == "drop_before_commit" for rule in before):
             self._log(request, None, route)
             raise Dropped("the connection was reset before anything was done")
-        answer = next((_instead(rule) for rule in before if rule.kind in ("status", "html")), None)
-        if answer is None:
-            with self.store.lock:
-                answer = self.vendor.answer(request, endpoint, arguments)
-        self._spoil(request, answer, route, wait)
-        self._log(request, answer, route)
-        return answer
+        return next((_instead(rule) for rule in before if rule.kind in ("status", "html")), None)
 
     def _spoil(self, request: Request, response: Response, route: str, wait: Callable[[float], None]) -> None:
         after = self.faults.strike(f"{request.method} {request.path}", AFTER)

@@ -131,8 +131,10 @@ class Account:
             after["updated"] = self.now()
         self._remember(after["object"], after["id"], document)
         self.shelves.put(after["object"], after["id"], after)
-        if event:
+        if event and event.endswith(".updated"):
             self.emit(event, after, previous=changes(shown(self, document), shown(self, after)))
+        elif event:
+            self.emit(event, after)
         return after
 
     def remove(self, document: Document, *, event: str | None = None, leaves_stub: bool = False) -> dict[str, Any]:

@@ -78,6 +78,16 @@ def _plan(price: Document) -> dict[str, Any]:
     }
 
 
+def _require_countable(answer: Mapping[str, Any]) -> None:
+    """Only search counts; lists stopped doing so with version 2025-03-31.basil."""
+    if answer["object"] != "search_result":
+        raise Refusal(
+            "You can't expand `total_count` on lists with this API version.",
+            code="property_forbidden",
+            param="expand",
+        )
+
+
 _REFERENCES: dict[tuple[str, str], str] = {
     ("customer", "default_source"): "source",
     ("customer", "invoice_settings.default_payment_method"): "payment_method",
@@ -121,6 +131,9 @@ class Expansion:
 
     def expand(self, answer: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
         for path in paths:
+            if path == "total_count":
+                _require_countable(answer)
+                continue
             steps = path.split(".")
             if len(steps) > _DEEPEST:
                 raise Refusal(
