@@ -6,14 +6,18 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 from rich.console import Console
 
 from sync_pipelines.errors import FixConfiguration, SyncError
+
+if TYPE_CHECKING:
+    from sync_pipelines.ledger import Ledger
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
 """Exit codes: done; failed; the configuration must be mended; there are differences or open writes."""
@@ -111,11 +115,10 @@ def apply(
     topology: Topology = SYNC_TOML,
 ) -> None:
     """Carry out the plans that were saved by `plan`, exactly; applying them twice changes nothing."""
-    from sync_pipelines.ledger import Ledger
-
     with _ledger(topology) as ledger:
-        chosen = run_id or ledger.newest_planned_run()
-        assert isinstance(ledger, Ledger)
+        chosen = run_id or next((run.run_id for run in ledger.latest_runs(most=50) if ledger.plans(run.run_id)), "")
+    if not chosen:
+        raise FixConfiguration("no run has a plan: make one with `sync-pipelines plan`")
     summary = _walk(topology, None, verbs=["apply"], as_json=as_json, run_id=chosen)
     raise typer.Exit(DONE if summary["success"] else FAILED)
 
@@ -140,10 +143,11 @@ def status(
     from sync_pipelines.terminal import Terminal
 
     with _ledger(topology) as ledger:
-        told = ledger.story(number) if number else ledger.last_run()
-    if not told:
-        raise FixConfiguration(f"nothing is known of {number!r}" if number else "there was no run yet: try `make demo`")
-    Terminal(out).story(told) if not as_json else _print_json(told)
+        told = _story(ledger, number) if number else _last_run(ledger)
+    if as_json:
+        _print_json(told)
+    else:
+        Terminal(out).story(told)
 
 
 @app.command()
@@ -186,6 +190,44 @@ def sandbox(
     run(vendor, port=port, state=state)
 
 
+def _story(ledger: Ledger, number: str) -> dict[str, Any]:
+    story = ledger.story(number)
+    if not any((story.writes, story.work_items, story.audit)):
+        raise FixConfiguration(f"nothing is known of {number!r}: give an order, invoice or customer number")
+    return {
+        "Writes": [
+            {
+                "at": saved.updated_at,
+                "to": saved.write.target,
+                "what": f"{saved.write.request.operation} {saved.write.domain} {saved.write.label}",
+                "state": saved.state,
+                "record": saved.record_id_after,
+                "why": saved.message,
+                "changed": ", ".join(change.field for change in saved.write.changes),
+            }
+            for saved in story.writes
+        ],
+        "Attempts": [asdict(attempt) for attempt in story.attempts],
+        "Exceptions": [
+            {"owner": i.owner, "kind": i.kind, "why": i.reason, "due": i.due_at, "resolved": i.resolved_at}
+            for i in story.work_items
+        ],
+        "Audit": [{"seq": e.seq, "at": e.at, "by": e.actor, "what": e.kind, "of": e.subject} for e in story.audit],
+    }
+
+
+def _last_run(ledger: Ledger) -> dict[str, Any]:
+    runs = ledger.latest_runs(most=1)
+    if not runs:
+        raise FixConfiguration("there was no run yet: `make demo` makes one on a simulated company")
+    run = runs[0]
+    return {
+        "Last run": [{"run": run.run_id, "mode": run.mode, "state": run.state, "started": run.started_at}],
+        "Came to": [{"what": key, "is": value} for key, value in run.summary.items()],
+        "Open exceptions": [{"owner": owner, "count": n} for owner, n in ledger.exceptions_by_owner().items()],
+    }
+
+
 def _walk(
     path: Path,
     domains: list[str] | None,
@@ -217,7 +259,7 @@ def _walk(
                     if told.step.verb == "plan" and told.outcome is not None:
                         planned.append(told.outcome)
             if show == "plan":
-                terminal.plans(planned, loop.ledger.writes_of)
+                terminal.plans(planned, lambda plan_id: [saved.write for saved in loop.ledger.writes(plan_id)])
             summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
         _keep(topology.state, summary)
     _hand_over(summary, as_json=as_json, terminal=terminal)
@@ -246,7 +288,7 @@ def _print_json(value: Any) -> None:
 
 
 @contextmanager
-def _ledger(path: Path) -> Iterator[Any]:
+def _ledger(path: Path) -> Iterator[Ledger]:
     from sync_pipelines import config, planes
     from sync_pipelines.ledger import Ledger
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sync_pipelines.domains import DOMAINS
@@ -54,18 +55,18 @@ def course(loop: Loop, domains: Sequence[str], verbs: Sequence[str] = VERBS) -> 
 
 
 def _extraction(loop: Loop, system: str, name: str) -> Step:
-    return Step(f"{system}/{name}", "extract", "", lambda: loop.extract(system, name))
+    return Step(f"{system}/{name}", "extract", "", partial(loop.extract, system, name))
 
 
 def _domain(loop: Loop, topology: Topology, domain: str) -> Iterator[Step]:
     settings = topology.domains[domain]
     for system in settings.systems:
-        yield Step(f"{domain}/{system}", "conform", domain, lambda system=system: loop.conform(domain, system))
-    yield Step(f"{domain}/links", "match", domain, lambda: loop.match(domain))
+        yield Step(f"{domain}/{system}", "conform", domain, partial(loop.conform, domain, system))
+    yield Step(f"{domain}/links", "match", domain, partial(loop.match, domain))
     for target in settings.targets:
-        yield Step(f"{domain}/plan/{target}", "plan", domain, lambda target=target: loop.plan(domain, target))
-        yield Step(f"{domain}/writes/{target}", "apply", domain, lambda target=target: loop.apply(domain, target))
-    yield Step(f"{domain}/reconciliation", "reconcile", domain, lambda: loop.reconcile(domain))
+        yield Step(f"{domain}/plan/{target}", "plan", domain, partial(loop.plan, domain, target))
+        yield Step(f"{domain}/writes/{target}", "apply", domain, partial(loop.apply, domain, target))
+    yield Step(f"{domain}/reconciliation", "reconcile", domain, partial(loop.reconcile, domain))
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Told]:

@@ -63,9 +63,9 @@ def _systems(topology: Topology) -> Iterator[Complaint]:
         try:
             system = systems[name]
             identity = system.identity()
-            counted = {object: system.count(object) for object in mappings.objects(name)}
+            counted = {each: system.count(each) for each in mappings.objects(name)}
         except SyncError as error:
             yield Complaint(name, False, str(error))
             continue
-        told = ", ".join(f"{object} {count}" for object, count in counted.items() if count is not None)
+        told = ", ".join(f"{each} {count}" for each, count in counted.items() if count is not None)
         yield Complaint(name, True, f"{identity} answers, API {system.passport.api_version}; {told}")

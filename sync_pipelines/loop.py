@@ -6,11 +6,14 @@ same steps. Each method may be called again at any time: it looks at what is, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import pyarrow as pa
 
 from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
@@ -22,15 +25,20 @@ from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled, Result
-from sync_pipelines.engine.port import State, System
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Operation, Outcome, State, System
 from sync_pipelines.engine.topology import Topology
-from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.errors import FixConfiguration, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
+from sync_pipelines.ledger.plans import Origin, Plan
+from sync_pipelines.ledger.work_items import Assigned
+from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.reports import finance
 from sync_pipelines.systems.registry import Systems
 
 Mode = Literal["full", "incremental"]
+UNSETTLED = (State.PLANNED, State.INTENT, State.IN_DOUBT)
 SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
 
@@ -83,7 +91,7 @@ class Loop:
 
     def extract(self, system: str, object: str) -> Extraction:
         """Read one object's changes into the record log."""
-        return self._extract(system, object, prove=self.mode == "full")
+        return self._kept(f"{system}/{object}", self._extract(system, object, prove=self.mode == "full"))
 
     def conform(self, domain: str, system: str) -> Conformed:
         """Turn a system's raw records into canonical records of a domain."""
@@ -95,23 +103,24 @@ class Loop:
             sql=mappings.read_sql(system, domain),
             lineage=mappings.lineage(system, domain),
         )
-        return self._checked(conformed)
+        return self._kept(f"{domain}/{system}", conformed)
 
     def match(self, domain: str) -> Matched:
         """Decide which record here is which record there, and keep it as links."""
         with self._links():
             verdict = matching.match(self.lake, DOMAINS[domain], self.topology.domains[domain].systems)
         self.ledger.change_links(domain, added=verdict.added, ended=verdict.ended, run_id=self.run_id)
-        return self._checked(
+        return self._kept(
+            f"{domain}/links",
             Matched(
                 domain=domain,
-                links=self.ledger.count_links(domain),
+                links=self.ledger.linked_by_domain().get(domain, 0),
                 added=len(verdict.added),
                 removed=len(verdict.ended),
                 ambiguous=verdict.ambiguous,
                 duplicates=verdict.duplicates,
                 checks=matching.checks(self.lake, DOMAINS[domain]),
-            )
+            ),
         )
 
     def plan(self, domain: str, target: str) -> Planned:
@@ -123,27 +132,52 @@ class Loop:
                 self.lake, DOMAINS[domain], settings, target=target, write_sql=self._write_sql(domain, target)
             )
         saved = self.ledger.save_plan(
-            domain,
-            target,
+            Origin(
+                run_id=self.run_id,
+                domain=domain,
+                target=target,
+                snapshot=self.lake.snapshot(),
+                mapping_version=mappings.version(target, domain),
+                ownership_version=settings.version,
+            ),
             writes,
-            run_id=self.run_id,
-            snapshot=self.lake.snapshot(),
-            mapping_version=mappings.version(target, domain),
-            ownership_version=settings.version,
         )
-        limit = planning.within_limits(domain, target, writes=saved.writes, limit=settings.limit_writes)
-        return self._checked(replace(saved, held=saved.held + waiting, checks=(limit,)))
+        creates = saved.counts.get(Operation.CREATE, 0)
+        size = sum(saved.counts.values())
+        limit = planning.within_limits(domain, target, writes=size, limit=settings.limit_writes)
+        return self._kept(
+            f"{domain}/plan/{target}",
+            Planned(
+                domain=domain,
+                target=target,
+                plan_id=saved.plan_id,
+                snapshot=saved.origin.snapshot,
+                creates=creates,
+                updates=size - creates,
+                held=waiting + len(saved.held),
+                amounts=saved.amounts,
+                checks=(limit,),
+            ),
+        )
 
     def apply(self, domain: str, target: str) -> Applied:
         """Carry out the target's plan of this run, and first whatever an interrupted run left open."""
         with self.ledger.exclusive(f"{domain}/{target}"):
-            writes, states = self.ledger.open_writes(domain, target, self.run_id)
-            if writes:
-                shapes = mappings.objects(target)
-                on = applying.Application(self._known_system(target), self.ledger, lambda name: shapes[name])
-                applying.apply(on, writes, states)
-        plan_id, states_now = self.ledger.plan_states(domain, target, self.run_id)
-        return self._checked(Applied(domain, target, plan_id, states_now, applying.checks(domain, target, states_now)))
+            plan = self.ledger.latest_plan(domain, target, run_id=self.run_id)
+            if plan is None:
+                raise Stop(f"this run has no plan of {domain} for {target}: plan first")
+            self._hold_to_limit(domain, target, plan)
+            saved = self.ledger.verified_writes(plan.plan_id)
+            open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}
+            ended = self._carry_out(target, list(open_ones.values()))
+            self._link(domain, target, [open_ones[key].write for key in ended], ended)
+            self.ledger.close_plan(plan.plan_id)
+        states = Counter(each.state for each in self.ledger.writes(plan.plan_id))
+        for key, outcome in ended.items():
+            states[outcome.state] += open_ones[key].plan_id != plan.plan_id
+        counted = {state.value: count for state, count in states.items() if count}
+        checks = applying.checks(domain, target, counted)
+        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, checks))
 
     def reconcile(self, domain: str) -> Reconciled:
         """Read what was written, then compare both sides of every pair and account for every difference."""
@@ -151,25 +185,24 @@ class Loop:
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
         with self._links(), self.lake.relation("refused_writes", self.ledger.refused_writes(domain)):
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
-        self.lake.append(
-            "lake.findings", f"SELECT '{self.run_id}' AS run_id, '{domain}' AS domain, * FROM found ORDER BY ALL"
-        )
+        self.lake.keep_findings(self.run_id, domain)
         totals = reconciling.totals(self.lake, DOMAINS[domain], settings.systems)
-        self.ledger.save_totals(self.run_id, totals)
-        items = [self._work_item(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
-        opened, resolved = self.ledger.sync_work_items(domain, items, run_id=self.run_id)
+        self.ledger.save_totals(self.run_id, domain, totals)
+        items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
+        synced = self.ledger.sync_work_items(domain, items, run_id=self.run_id)
         disagreeing, kinds, amounts = reconciling.counted(self.lake)
-        return self._checked(
+        return self._kept(
+            f"{domain}/reconciliation",
             Reconciled(
                 domain=domain,
                 compared=compared,
                 agreeing=compared - disagreeing,
                 findings=kinds,
                 amounts=amounts,
-                exceptions_opened=opened,
-                exceptions_resolved=resolved,
+                exceptions_opened=synced.opened,
+                exceptions_resolved=synced.resolved,
                 checks=reconciling.checks(self.lake, DOMAINS[domain], pairs, totals),
-            )
+            ),
         )
 
     def report(self) -> Path:
@@ -181,16 +214,22 @@ class Loop:
 
     def summary(self) -> dict[str, Any]:
         """What this run came to, for machines: counts by system, domain, state, kind, owner and outcome."""
-        counts = self.ledger.summary(self.run_id)
-        path = self._report_path()
+        steps = self.ledger.steps(self.run_id)
+        read: Counter[str] = Counter()
+        for told in steps.values():
+            read[told.get("system", "")] += told.get("read", 0)
+        reconciled = {name: steps[key] for name in self.topology.domains if (key := f"{name}/reconciliation") in steps}
+        linked, states = self.ledger.linked_by_domain(), self.ledger.writes_by_state(self.run_id)
+        outcomes, path = self.ledger.checks_by_result(self.run_id), self._report_path()
         return {
             "run": self.run_id,
-            "read": counts.read,
-            "linked": {name: self.ledger.count_links(name) for name in self.topology.domains},
-            "writes": {state.value: counts.writes.get(state.value, 0) for state in SETTLED},
-            "findings": counts.findings,
-            "exceptions": counts.exceptions,
-            "checks": {result.value: counts.checks.get(result.value, 0) for result in Result},
+            "read": {name: read[name] for name in self.topology.systems},
+            "linked": {name: linked.get(name, 0) for name in self.topology.domains},
+            "writes": {state.value: states.get(state.value, 0) for state in SETTLED},
+            "findings": {name: told["findings"] for name, told in reconciled.items() if told["findings"]},
+            "at_stake": {name: told["amounts"] for name, told in reconciled.items() if told["amounts"]},
+            "exceptions": self.ledger.exceptions_by_owner(),
+            "checks": {result.value: outcomes.get(result.value, 0) for result in Result},
             "report": str(path) if path.exists() else None,
         }
 
@@ -213,33 +252,83 @@ class Loop:
                     for domain, settings in self.topology.domains.items()
                     for system in settings.systems
                 },
-                extractions=self.ledger.extractions(self.run_id),
+                extractions=self._extractions(),
             ),
             legal_entities={code: entity.name for code, entity in self.topology.legal_entities.items()},
             checks=self.ledger.checks(self.run_id),
             comparisons=finance.compare(self.ledger.totals(self.run_id), findings, pairs),
             findings=findings,
-            exceptions=self.ledger.open_work_items(),
+            exceptions=[
+                finance.OpenException(**{name: getattr(item, name) for name in finance.OpenException.__slots__})
+                for item in self.ledger.open_work_items()
+            ],
             owners={code: person.name for code, person in self.topology.people.items()},
         )
 
-    def _work_item(self, item: reconciling.Item) -> WorkItem:
+    def _extractions(self) -> list[Extraction]:
+        told = self.ledger.steps(self.run_id)
+        known = {(c.subject, c.name): c for c in self.ledger.checks(self.run_id)}
+        return [
+            Extraction(**{**told[subject], "checks": tuple(c for (of, _), c in known.items() if of == subject)})
+            for system in self.topology.systems
+            for subject in (f"{system}/{name}" for name in self.objects(system))
+            if subject in told
+        ]
+
+    def _assigned(self, item: reconciling.Item) -> Assigned:
         owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind)
-        now = self.clock.now()
-        due = now + timedelta(hours=self.topology.people[owner].due_hours)
-        return WorkItem(**asdict(item), owner=owner, opened_at=now, due_at=due)
+        return Assigned(item, owner, self.topology.people[owner].due_hours)
+
+    def _hold_to_limit(self, domain: str, target: str, plan: Plan) -> None:
+        size, limit = sum(plan.counts.values()), self.topology.domains[domain].limit_writes
+        if size > limit:
+            raise Stop(
+                f"{plan.plan_id} holds {size:,} writes of {domain} to {target}, more than the {limit:,} that "
+                f"[domains.{domain}] limit_writes allows: look at the plan, then raise the limit"
+            )
+
+    def _carry_out(self, target: str, saved: Sequence[SavedWrite]) -> dict[str, Outcome]:
+        unsettled = [each for each in saved if each.state in UNSETTLED]
+        if not unsettled:
+            return {}
+        shapes = mappings.objects(target)
+        on = applying.Application(self._known_system(target), self.ledger, lambda name: shapes[name])
+        states = {each.write.request.write_id: each.state for each in unsettled}
+        return applying.apply(on, [each.write for each in unsettled], states)
+
+    def _link(self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]) -> None:
+        """What was created is linked at once; a successor takes the place of what it replaced."""
+        confirmed = [
+            (write, ended[write.request.write_id].record_id)
+            for write in writes
+            if write.request.operation is not Operation.UPDATE
+            and ended[write.request.write_id].state is State.CONFIRMED
+        ]
+        added = [
+            {"link_id": w.link_id, "system": target, "record_id": r, "rule": "written", "evidence": "written by a plan"}
+            for w, r in confirmed
+        ]
+        ended_rows = [
+            {"link_id": w.link_id, "system": target, "record_id": w.request.record_id, "reason": "replaced"}
+            for w, r in confirmed
+            if w.request.record_id and w.request.record_id != r
+        ]
+        self.ledger.change_links(
+            domain,
+            added=pa.Table.from_pylist(added, schema=matching.ADDED),
+            ended=pa.Table.from_pylist(ended_rows, schema=matching.ENDED),
+            run_id=self.run_id,
+        )
 
     def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
-        return self._checked(
-            extracting.extract(
-                self.lake,
-                self._known_system(system),
-                object=object,
-                shape=mappings.objects(system)[object],
-                run_id=self.run_id,
-                clock=self.clock,
-                prove=prove,
-            )
+        return extracting.extract(
+            self.lake,
+            self._known_system(system),
+            object=object,
+            shape=mappings.objects(system)[object],
+            run_id=self.run_id,
+            clock=self.clock,
+            prove=prove,
         )
 
     def _known_system(self, name: str) -> System:
@@ -256,7 +345,8 @@ class Loop:
     def _reread(self, domain: str) -> None:
         """Bring the canonical records of every system that this run wrote to up to date."""
         for target in self.topology.domains[domain].targets:
-            if self.ledger.wrote(domain, target, self.run_id):
+            told = self.ledger.steps(self.run_id).get(f"{domain}/writes/{target}", {})
+            if any(told.get("states", {}).values()):
                 for name in self.objects_of(domain, target):
                     self._extract(target, name, prove=False)
                 self.conform(domain, target)
@@ -275,6 +365,8 @@ class Loop:
         with self.lake.relation("links", self.ledger.open_links()):
             yield
 
-    def _checked(self, told: Told) -> Told:
+    def _kept(self, subject: str, told: Told) -> Told:
+        """Keep what a step told, with its checks, for the summary and the report."""
+        self.ledger.save_step(self.run_id, subject, asdict(told))
         self.ledger.save_checks(self.run_id, told.checks)
         return told

@@ -23,14 +23,17 @@ EXTERNAL_ID = "external_id"
 COUNTERPART = "counterpart_id"
 
 
+ADDED = pa.schema([(name, pa.string()) for name in ("link_id", "system", "record_id", "rule", "evidence")])
+ENDED = pa.schema([(name, pa.string()) for name in ("link_id", "system", "record_id", "reason")])
+"""The memberships that a match, or a confirmed write, adds and ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a match decided: memberships to add and to end, and how many doubts are left."""
 
     added: pa.Table
-    """link_id, system, record_id, rule, evidence."""
     ended: pa.Table
-    """link_id, system, record_id, reason."""
     ambiguous: int
     duplicates: int
 

@@ -132,8 +132,8 @@ class Lake:
         try:
             if news:
                 self.db.execute(
-                    "INSERT INTO lake.record_log SELECT ?, ?, record_id, version, is_deleted, payload, payload_hash, ?, ?"
-                    " FROM news",
+                    "INSERT INTO lake.record_log"
+                    " SELECT ?, ?, record_id, version, is_deleted, payload, payload_hash, ?, ? FROM news",
                     [system, object, at, run_id],
                 )
             self.db.execute("INSERT INTO lake.cursor_log VALUES (?, ?, ?, ?, ?)", [system, object, told, at, run_id])
@@ -188,10 +188,10 @@ class Lake:
         """Make a system's current records visible to mappings as `<system>.<object>`, typed by their shapes."""
         self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(system)}")
         for name, shape in objects.items():
+            typed = f"unnest(from_json(payload, {text(json.dumps(shape))}))"
             self.db.execute(f"""
                 CREATE OR REPLACE VIEW {quoted(system)}.{quoted(name)} AS
-                SELECT record_id, version, is_deleted, extracted_at, unnest(from_json(payload, {text(json.dumps(shape))}))
-                FROM ({_current(system, name)})
+                SELECT record_id, version, is_deleted, extracted_at, {typed} FROM ({_current(system, name)})
             """)
 
     def declare(self, legal_entities: Mapping[str, LegalEntity]) -> None:
@@ -213,9 +213,20 @@ class Lake:
         self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
         return True
 
-    def append(self, table: str, sql: str) -> None:
-        """Add a query's rows to an append-only table, by column name."""
-        self.db.execute(f"INSERT INTO {table} BY NAME {sql}")
+    def keep_findings(self, run_id: str, domain: str) -> None:
+        """Append the session's `found` to the findings; those of a step that is repeated in a run replace its own."""
+        self.db.execute("DELETE FROM lake.findings WHERE run_id = ? AND domain = ?", [run_id, domain])
+        self.db.execute(
+            "INSERT INTO lake.findings BY NAME SELECT ? AS run_id, ? AS domain, * FROM found ORDER BY ALL",
+            [run_id, domain],
+        )
+
+    def findings(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's findings, as rows."""
+        return self.arrow(f"""
+            SELECT * EXCLUDE (run_id, link_id, is_primary) FROM lake.findings WHERE run_id = {text(run_id)}
+            ORDER BY domain, kind, label, system_a, system_b, field
+        """).to_pylist()
 
     def _described(self, table: str) -> list[tuple[str, str]]:
         try:

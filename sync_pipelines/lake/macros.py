@@ -17,7 +17,7 @@ _FACTOR = (
 MACROS = (
     f"CREATE OR REPLACE TEMP MACRO exponent(currency) AS CASE {_FACTOR} WHEN 1 THEN 0 WHEN 1000 THEN 3 ELSE 2 END",
     f"CREATE OR REPLACE TEMP MACRO minor(amount, currency) AS CAST(amount * {_FACTOR} AS BIGINT)",
-    f"CREATE OR REPLACE TEMP MACRO major(amount_minor, currency) AS "
-    f"CAST(CAST(amount_minor AS DECIMAL(18, 0)) / {_FACTOR} AS DECIMAL(18, 4))",
+    f"""CREATE OR REPLACE TEMP MACRO major(amount_minor, currency) AS
+        CAST(CAST(amount_minor AS DECIMAL(18, 0)) / {_FACTOR} AS DECIMAL(18, 4))""",
     "CREATE OR REPLACE TEMP MACRO business_date(instant, zone) AS CAST(timezone(zone, instant) AS DATE)",
 )

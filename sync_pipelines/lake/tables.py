@@ -6,8 +6,8 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS lake.record_log (
         system VARCHAR, object VARCHAR, record_id VARCHAR, version VARCHAR, is_deleted BOOLEAN,
         payload VARCHAR, payload_hash VARCHAR, extracted_at TIMESTAMPTZ, run_id VARCHAR)""",
-    "CREATE TABLE IF NOT EXISTS lake.cursor_log "
-    "(system VARCHAR, object VARCHAR, cursor VARCHAR, read_at TIMESTAMPTZ, run_id VARCHAR)",
+    """CREATE TABLE IF NOT EXISTS lake.cursor_log (
+        system VARCHAR, object VARCHAR, cursor VARCHAR, read_at TIMESTAMPTZ, run_id VARCHAR)""",
     """CREATE TABLE IF NOT EXISTS lake.findings (
         run_id VARCHAR, domain VARCHAR, kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR,
         record_b VARCHAR, link_id VARCHAR, label VARCHAR, field VARCHAR, value_a VARCHAR, value_b VARCHAR,
