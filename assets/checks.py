@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from sync_pipelines.engine.topology import Topology
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Check, Result
+from sync_pipelines.engine.topology import Topology
 
 OUTCOMES = {Result.PASSED: "passed", Result.FAILED: "failed", Result.NOT_CHECKED: "not checked"}
 NOT_REPORTED = "the step ended without saying anything about it"
@@ -59,14 +59,11 @@ def reconciliation(topology: Topology, domain: str) -> tuple[Claim, ...]:
 
 def specs(key: dg.AssetKey, claims: Sequence[Claim]) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(claim.name, asset=key, description=claim.text, blocking=claim.blocking)
-        for claim in claims
+        dg.AssetCheckSpec(claim.name, asset=key, description=claim.text, blocking=claim.blocking) for claim in claims
     ]
 
 
-def results(
-    key: dg.AssetKey, claims: Sequence[Claim], checks: Sequence[Check]
-) -> Iterator[dg.AssetCheckResult]:
+def results(key: dg.AssetKey, claims: Sequence[Claim], checks: Sequence[Check]) -> Iterator[dg.AssetCheckResult]:
     """One result for each claim; a claim that nobody reported on shows as not checked, never as passed."""
     reported = {check.name: check for check in checks}
     for claim in claims:

@@ -10,8 +10,8 @@ import dagster as dg
 from assets import checks, metadata
 from resources.loop import explained
 from sync_pipelines import mappings
-from sync_pipelines.engine.topology import Topology
 from sync_pipelines.domains import DOMAINS
+from sync_pipelines.engine.topology import Topology
 
 Outcome = TypeVar("Outcome")
 
@@ -109,7 +109,7 @@ def _object(topology: Topology, system: str, name: str) -> dg.AssetsDefinition:
 
 def _conformed(topology: Topology, name: str, system: str, about: str) -> dg.AssetsDefinition:
     sources = mappings.sources(system, name)
-    told = ", ".join(f"{of}/{object}" for of, object in sources)
+    told = ", ".join("/".join(each) for each in sources)
     step = Step(
         key=(name, system),
         group=name,

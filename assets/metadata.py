@@ -85,9 +85,7 @@ def report(path: Path) -> Facts:
 
 def column_lineage(lineage: Mapping[str, Sequence[str]]) -> dg.TableColumnLineage:
     """The engine's "<system>/<object>.<field>" as dependencies on columns of the raw objects' assets."""
-    return dg.TableColumnLineage(
-        {column: [_dependency(each) for each in fields] for column, fields in lineage.items()}
-    )
+    return dg.TableColumnLineage({column: [_dependency(each) for each in fields] for column, fields in lineage.items()})
 
 
 def _dependency(field: str) -> dg.TableColumnDep:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
-import yaml
 from psycopg import errors, sql
 
 from sync_pipelines import planes
@@ -15,6 +15,24 @@ from sync_pipelines.ledger import address
 
 HOME = "dagster"
 """The folder under the state folder that DAGSTER_HOME points to."""
+
+DAGSTER_YAML = """\
+storage:
+  postgres:
+    postgres_url: {url}
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+retention:
+  schedule:
+    purge_after_days: 90
+  sensor:
+    purge_after_days: {{skipped: 2, started: 30, success: 30, failure: 30}}
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
 
 
 def dagster_home(topology: Topology) -> Path:
@@ -53,21 +71,8 @@ def write_dagster_home(state: Path, psycopg2_url: str) -> Path:
     home = state.absolute() / HOME
     home.mkdir(parents=True, exist_ok=True)
     file = home / "dagster.yaml"
-    text = yaml.safe_dump(_settings(psycopg2_url), sort_keys=False)
+    text = DAGSTER_YAML.format(url=json.dumps(psycopg2_url))
     if not file.exists() or file.read_text() != text:
         file.touch(mode=0o600)
         file.write_text(text)
     return home
-
-
-def _settings(psycopg2_url: str) -> dict[str, object]:
-    return {
-        "storage": {"postgres": {"postgres_url": psycopg2_url}},
-        "concurrency": {"runs": {"max_concurrent_runs": 1}},
-        "retention": {
-            "schedule": {"purge_after_days": 90},
-            "sensor": {"purge_after_days": {"skipped": 2, "started": 30, "success": 30, "failure": 30}},
-        },
-        "telemetry": {"enabled": False},
-        "nux": {"enabled": False},
-    }

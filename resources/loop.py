@@ -13,7 +13,7 @@ from sync_pipelines import config
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, Stop, SyncError
 
 if TYPE_CHECKING:
-    from sync_pipelines.loop import Loop
+    from sync_pipelines.loop import Loop, Mode
 
 MODE = "sync/mode"
 """The run tag that says how much to read: "full" (counted and swept) or "incremental" (what changed)."""
@@ -39,7 +39,7 @@ def loop(file: Path) -> dg.ResourceDefinition:
         run = context.run
         if run is None:
             raise FixConfiguration("the loop is opened by runs; outside of one use Loop.open")
-        mode = "incremental" if run.tags.get(MODE) == "incremental" else "full"
+        mode: Mode = "incremental" if run.tags.get(MODE) == "incremental" else "full"
         with explained(), Loop.open(config.load(file), run_id=run.run_id, mode=mode) as loop:
             yield loop
 

@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -31,9 +31,7 @@ def _changes(topology: Topology, system: str) -> dg.SensorDefinition:
         minimum_interval_seconds=topology.systems[system].every_seconds,
         description=f"Asks {system} with one cheap call an object whether anything changed since it was last read.",
     )
-    def evaluate(
-        context: dg.SensorEvaluationContext, probe: dg.ResourceParam[Probe]
-    ) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(context: dg.SensorEvaluationContext, probe: dg.ResourceParam[Probe]) -> dg.RunRequest | dg.SkipReason:
         try:
             changed = probe(system)
         except SyncError as error:
@@ -53,7 +51,7 @@ def name_of(system: str, changed: Mapping[str, Cursor | None]) -> str:
     return f"{system}-{hashlib.sha256(cursors.encode()).hexdigest()[:16]}"
 
 
-def refusal(started: list[dg.DagsterRun]) -> dg.SkipReason | None:
+def refusal(started: Sequence[dg.DagsterRun]) -> dg.SkipReason | None:
     """Why a change does not start a run (again), or None when it may."""
     for run in started:
         if not run.is_finished:

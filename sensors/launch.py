@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -80,9 +80,7 @@ def main(defs: Any, topology: Topology, arguments: Sequence[str]) -> int:
         return execute(defs, instance, job=asked.job, mode=asked.mode, progress=Progress(out))
 
 
-def execute(
-    defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mode: str, progress: Progress
-) -> int:
+def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mode: str, progress: Progress) -> int:
     """Run a job in this process, one JSON line for its start, each step and its end."""
     bury(instance)
     run_id = str(uuid4())
@@ -119,7 +117,7 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _numbers(metadata: dict[str, Any]) -> dict[str, Any]:
+def _numbers(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.removeprefix("dagster/"): entry.value
         for name, entry in metadata.items()

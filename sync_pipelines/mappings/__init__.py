@@ -12,9 +12,9 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.mappings.lineage import trace
-from sync_pipelines.engine.port import Shape
 
 FOLDER = Path(__file__).parent
 """Where the product's own mappings lie: `<system>/objects.toml`, `<system>/<domain>.sql`, `.write.sql`."""

@@ -20,9 +20,7 @@ def trace(query: exp.Query, shapes: Shapes) -> dict[str, tuple[str, ...]]:
     """Each output column and the declared fields behind it, through CTEs, subqueries, structs and unnests."""
     qualified = qualify(
         query.copy(),
-        schema={
-            system: {name: _flat(shape) for name, shape in held.items()} for system, held in shapes.items()
-        },
+        schema={system: {name: _flat(shape) for name, shape in held.items()} for system, held in shapes.items()},
         dialect="duckdb",
         quote_identifiers=False,
         validate_qualify_columns=False,
@@ -30,10 +28,7 @@ def trace(query: exp.Query, shapes: Shapes) -> dict[str, tuple[str, ...]]:
     root = build_scope(qualified)
     if root is None:
         return {}
-    return {
-        name: tuple(dict.fromkeys(_spell(field, shapes) for field in fields))
-        for name, fields in _outputs(root)
-    }
+    return {name: tuple(dict.fromkeys(_spell(field, shapes) for field in fields)) for name, fields in _outputs(root)}
 
 
 def _outputs(scope: Scope) -> Iterator[tuple[str, list[Field]]]:

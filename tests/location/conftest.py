@@ -44,9 +44,7 @@ class FakeLoop:
         return Conformed(domain, system, 40, 0, {"record_id": ("salesforce/Account.Id",)}, checks=checks)
 
     def match(self, domain: str) -> Matched:
-        return Matched(
-            domain, 40, 1, 0, 0, 0, self._step(f"{domain}/links", "no_ambiguous_match", "no_duplicates")
-        )
+        return Matched(domain, 40, 1, 0, 0, 0, self._step(f"{domain}/links", "no_ambiguous_match", "no_duplicates"))
 
     def plan(self, domain: str, target: str) -> Planned:
         checks = self._step(f"{domain}/plan/{target}", "within_limits")

@@ -92,9 +92,7 @@ def test_a_run_whose_process_was_killed_is_ended_by_the_next_launch(instance: dg
     dead.wait()
     for run_id, process in (("killed", dead.pid), ("alive", os.getpid())):
         tags = {launch.HOST: socket.gethostname(), launch.PROCESS: str(process)}
-        instance.add_run(
-            dg.DagsterRun(job_name="full", run_id=run_id, tags=tags, status=dg.DagsterRunStatus.STARTED)
-        )
+        instance.add_run(dg.DagsterRun(job_name="full", run_id=run_id, tags=tags, status=dg.DagsterRunStatus.STARTED))
 
     buried = launch.bury(instance)
 

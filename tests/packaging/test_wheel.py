@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -38,11 +37,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installed(wheel: Path, tmp_path: Path) -> Iterator[Path]:
+def installed(wheel: Path, tmp_path: Path) -> Path:
     """The wheel's content in a folder of its own, as an installer lays it out."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def test_the_wheel_holds_the_engine_alone(wheel: Path) -> None:

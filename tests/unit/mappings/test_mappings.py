@@ -46,9 +46,7 @@ def test_objects_come_in_declared_order_with_their_shapes(folder: Path) -> None:
 
 
 def test_a_system_without_declared_objects_says_which_file_to_add(tmp_path: Path) -> None:
-    with pytest.raises(
-        FixConfiguration, match=r"crm/objects\.toml is missing: add it at .*crm/objects\.toml"
-    ):
+    with pytest.raises(FixConfiguration, match=r"crm/objects\.toml is missing: add it at .*crm/objects\.toml"):
         mappings.objects("crm", folder=tmp_path)
 
 
