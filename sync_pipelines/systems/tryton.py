@@ -1,0 +1,188 @@
+"""Tryton behind the port: JSON-RPC, read by keyset on the time of change, one transaction a call.
+
+A parent record does not change when its children do: addresses, identifiers, contact mechanisms and
+document lines are objects of their own, each read by its own changes, and mappings join them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import requests
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import (
+    Counting,
+    Cursor,
+    Deletes,
+    Found,
+    Outcome,
+    Page,
+    Passport,
+    Request,
+    Shape,
+)
+from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.pagination import Keyset
+from sync_pipelines.systems.splitting import Split, Splitter
+from sync_pipelines.systems.tryton_session import Server
+from sync_pipelines.systems.tryton_value import instant
+from sync_pipelines.systems.tryton_write import BATCH_MAX, Writer, carried
+
+PAGE_MAX = 1000
+VERSION = "_timestamp"
+"""Tryton's own word for a record's version: the time of its last change, as it is sent back to lock it."""
+
+PASSPORT = Passport(
+    api_version="8.0",
+    page_max=PAGE_MAX,
+    batch_max=BATCH_MAX,
+    batch_atomic=True,
+    overlap_seconds=600,
+    deletes=Deletes.SWEEP,
+    counting=Counting.EXACT,
+    native_idempotency=False,
+)
+
+_Key = tuple[datetime, int]
+
+
+class _Instant(msgspec.Struct):
+    year: int
+    month: int
+    day: int
+    hour: int
+    minute: int
+    second: int
+    microsecond: int
+
+
+def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Tryton:
+    """A Tryton database; nothing is sent until the first call.
+
+    `settings` needs `url` (it ends with the database's name), `user` and `password`.
+    """
+    return Tryton(Server(settings, clock=clock, session=session))
+
+
+class Tryton:
+    """One database. Deletes leave no trace, so only a sweep of all ids finds them."""
+
+    passport = PASSPORT
+
+    def __init__(self, server: Server) -> None:
+        self.name = server.name
+        self.calls = server.wire.calls
+        self._server = server
+        self._writer = Writer(server)
+        self._splitter = Splitter(("result",), {"id": int, VERSION: str, "last_modified_at": _Instant})
+
+    def identity(self) -> str:
+        """The company behind the user, when it was created, and the database: Tryton gives itself no id."""
+        company = self._server.context()["company"]
+        (record,) = self._rows("company.company", [["id", "=", company]], ["party.code", "create_date"])
+        created = instant(record["create_date"]).strftime("%Y%m%d%H%M%S%f")
+        return f"{self._server.database}/{record['party.']['code']}@{created}"
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        """Records by (last_modified_at, id), from `overlap_seconds` before the cursor: Tryton dates a change by
+        the start of its transaction, so a slow one becomes visible behind what was already read."""
+        done = _key(since)
+        start = (done[0] - timedelta(seconds=PASSPORT.overlap_seconds), 0) if done else None
+        while True:
+            page = self._search(object, shape, _past(start), [["last_modified_at", "ASC"], ["id", "ASC"]])
+            if not page.payloads:
+                return
+            start = max(_keys(page))
+            done = max(done or start, start)
+            yield Page(
+                record_ids=[str(record_id) for record_id in page.columns["id"]],
+                versions=page.columns[VERSION],
+                payloads=page.payloads,
+                deleted=[False] * len(page),
+                cursor={"at": done[0].isoformat(), "id": done[1]},
+            )
+            if len(page) < PAGE_MAX:
+                return
+
+    def count(self, object: str) -> int:
+        """Records, archived ones too, counted by the server."""
+        return int(Server.result(self._server.ask(object, "search_count", [])))
+
+    def ids(self, object: str) -> Iterator[Sequence[str]]:
+        """Every id, by keyset."""
+
+        def fetch(after: int | None) -> list[int]:
+            domain = [] if after is None else [["id", ">", after]]
+            body = self._server.ask(object, "search", domain, 0, PAGE_MAX, [["id", "ASC"]])
+            return list(Server.result(body))
+
+        pages = Keyset(fetch, lambda page: page[-1] if len(page) == PAGE_MAX else None).pages(None)
+        return ([str(record_id) for record_id in page] for page in pages)
+
+    def changed(self, object: str, since: Cursor | None) -> bool:
+        """One count, which stops at the first record past the cursor."""
+        body = self._server.ask(object, "search_count", _past(_key(since)), 0, 1)
+        return int(Server.result(body)) > 0
+
+    def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
+        found: dict[str, Found] = {}
+        for chunk in _chunks([int(record_id) for record_id in record_ids]):
+            page = self._search(object, shape, [["id", "in", chunk]], [["id", "ASC"]])
+            rows = zip(page.columns["id"], page.columns[VERSION], page.payloads, strict=True)
+            found.update({str(row[0]): Found(str(row[0]), row[1], row[2]) for row in rows})
+        return found
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        """Records that this user made, by the business key that carries the external id; of several the oldest."""
+        key = carried(object)
+        if key is None:
+            raise FixConfiguration(f"{self.name} has no field in {object} that could carry an external id")
+        ours = ["create_uid", "=", self._server.user_id()]
+        return {
+            row[key.name]: Found(
+                str(row["id"]), row[VERSION], msgspec.json.encode(row), key.is_finished(row.get("state"))
+            )
+            for chunk in _chunks(external_ids)
+            for row in reversed(self._rows(object, [*key.domain(chunk), ours], [*key.fields, VERSION]))
+        }
+
+    def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """Store the bodies in one transaction, then make the state changes of `then`.
+
+        `SetAside` when the transaction was refused: nothing of the batch is stored.
+        """
+        return self._writer.write(requests)
+
+    def _search(self, object: str, shape: Shape, domain: list[Any], order: list[list[str]]) -> Split:
+        fields = list(dict.fromkeys([*shape, VERSION, "last_modified_at"]))
+        return self._splitter.split(self._server.ask(object, "search_read", domain, 0, PAGE_MAX, order, fields))
+
+    def _rows(self, object: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
+        body = self._server.ask(object, "search_read", domain, 0, None, [["id", "ASC"]], fields)
+        return list(Server.result(body))
+
+
+def _past(key: _Key | None) -> list[Any]:
+    """The domain of what was changed after a key."""
+    if key is None:
+        return []
+    at, record_id = key
+    return [["OR", [["last_modified_at", ">", at]], [["last_modified_at", "=", at], ["id", ">", record_id]]]]
+
+
+def _key(cursor: Cursor | None) -> _Key | None:
+    return (datetime.fromisoformat(cursor["at"]), int(cursor["id"])) if cursor else None
+
+
+def _keys(page: Split) -> list[_Key]:
+    stamps = [instant(msgspec.structs.asdict(stamp)) for stamp in page.columns["last_modified_at"]]
+    return list(zip(stamps, page.columns["id"], strict=True))
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
+    return (list(values[start : start + PAGE_MAX]) for start in range(0, len(values), PAGE_MAX))
