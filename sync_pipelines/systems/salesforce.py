@@ -131,12 +131,15 @@ class Salesforce:
     def ids(self, object: str) -> Iterator[Sequence[str]]:
         """Every id that is not deleted, by keyset on Id."""
 
-        def fetch(after: str | None) -> Sequence[str]:
+        def fetch(after: str | None) -> Split:
             where = f" WHERE Id > {soql.text(after)}" if after else ""
-            body = self._query(f"SELECT Id FROM {object}{where} ORDER BY Id LIMIT {PAGE_MAX}")
-            return self._ids.split(body).columns["Id"]
+            return self._ids.split(self._query(f"SELECT Id FROM {object}{where} ORDER BY Id LIMIT {PAGE_MAX}"))
 
-        return Keyset(fetch, lambda page: page[-1] if len(page) == PAGE_MAX else None).pages(None)
+        def key_of(page: Split) -> str | None:
+            full = len(page) == PAGE_MAX or _following(page) is not None
+            return page.columns["Id"][-1] if full else None
+
+        return (page.columns["Id"] for page in Keyset(fetch, key_of).pages(None))
 
     def changed(self, object: str, since: Cursor | None) -> bool:
         """One query for one row past the cursor."""
@@ -147,16 +150,14 @@ class Salesforce:
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         found: dict[str, Found] = {}
         select = f"SELECT {', '.join(soql.select_list(shape))} FROM {object} WHERE Id IN "
-        for body in self._in(select, record_ids):
-            page = self._splitter.split(body)
+        for page in self._in(select, record_ids, self._splitter):
             found.update(zip(page.columns["Id"], _found(page), strict=True))
         return found
 
     def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
         found: dict[str, Found] = {}
         select = f"SELECT Id, SystemModstamp, {EXTERNAL_ID} FROM {object} WHERE {EXTERNAL_ID} IN "
-        for body in self._in(select, external_ids):
-            page = self._external.split(body)
+        for page in self._in(select, external_ids, self._external):
             found.update(zip(page.columns[EXTERNAL_ID], _found(page), strict=True))
         return found
 
@@ -251,8 +252,14 @@ class Salesforce:
         select = f"SELECT {', '.join(fields)} FROM {object}{where} ORDER BY SystemModstamp, Id"
         return self._query(select, verb="queryAll")
 
-    def _in(self, select: str, values: Iterable[str]) -> Iterator[bytes]:
-        return (self._query(query) for query in soql.in_chunks(select, values, rows_max=PAGE_MAX))
+    def _in(self, select: str, values: Iterable[str], splitter: Splitter) -> Iterator[Split]:
+        """All pages of queries with an IN list; the server may give fewer rows a page than asked."""
+        for query in soql.in_chunks(select, values, rows_max=PAGE_MAX):
+            page = splitter.split(self._query(query))
+            yield page
+            while (link := _following(page)) is not None:
+                page = splitter.split(self._get(link, route="GET /query/{locator}"))
+                yield page
 
     def _query(self, select: str, *, verb: str = "query") -> bytes:
         headers = {"Sforce-Query-Options": f"batchSize={PAGE_MAX}"}
