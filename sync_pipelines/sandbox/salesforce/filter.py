@@ -14,7 +14,7 @@ from sync_pipelines.sandbox.salesforce.ids import as_long_id
 from sync_pipelines.sandbox.salesforce.lookup import Getter, Lookup
 from sync_pipelines.sandbox.salesforce.moment import day, exact_stamp
 from sync_pipelines.sandbox.salesforce.schema import NUMERIC, TEXTUAL, Field, Object
-from sync_pipelines.sandbox.salesforce.soql import Among, Both, Compare, Condition, Literal, Not, Query
+from sync_pipelines.sandbox.salesforce.soql import Among, Both, Compare, Condition, Literal, Not, Query, unescape
 
 Test = Callable[[Any], bool]
 _WRITTEN = {"number": "a number", "boolean": "a boolean", "date": "a date", "datetime": "a dateTime"}
@@ -125,9 +125,9 @@ def _equality(get: Getter, bounds: tuple[Any, Any], *, fold: bool, wanted: bool)
 def _like(condition: Compare, get: Getter, field: Field) -> Test:
     if field.type not in TEXTUAL:
         raise Refusal("INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {field.type} field: {field.name}")
-    parts = re.findall(r"\\[%_]|.", str(condition.literal.value), re.DOTALL)
-    words = {"%": ".*", "_": "."}
-    pattern = "".join(words.get(part) or re.escape(part[-1]) for part in parts)
+    parts = re.findall(r"\\.|.", condition.literal.raw, re.DOTALL)
+    wildcards = {"%": ".*", "_": "."}
+    pattern = "".join(wildcards.get(part) or re.escape(unescape(part)) for part in parts)
     match = re.compile(pattern, re.IGNORECASE | re.DOTALL).fullmatch
     return lambda row: match(get(row) or "") is not None
 

@@ -79,6 +79,8 @@ class Literal:
 
     kind: str
     value: Any
+    raw: str = ""
+    """A string as it was written: LIKE tells an escaped wildcard from a wildcard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ class _Tree(Transformer[Token, Query]):
         return literals
 
     def string(self, text: Token) -> Literal:
-        return Literal("string", _unescape(text[1:-1]))
+        return Literal("string", unescape(text[1:-1]), str(text[1:-1]))
 
     def number(self, text: Token) -> Literal:
         return Literal("number", float(text) if "." in text else int(text))
@@ -261,7 +263,7 @@ def parse(text: str) -> Query:
     """The tree of a query; `MALFORMED_QUERY` for what the grammar doesn't know.
 
     >>> parse("select Id from Account where Name like 'A%'").where
-    Compare(path=Path(names=('Name',), column=30), operator='LIKE', literal=Literal(kind='string', value='A%'))
+    Compare(path=Path(names=('Name',), column=30), operator='LIKE', literal=Literal(kind='string', value='A%', raw='A%'))
     """
     try:
         query = _Tree().transform(_PARSER.parse(text))
@@ -286,5 +288,6 @@ def _unexpected(text: str, error: UnexpectedInput) -> str:
     return pointed(text, error.pos_in_stream + 1, f"unexpected token: '{found[0] if found else '<EOF>'}'")
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
+    """The characters that a quoted text stands for."""
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text)
