@@ -262,8 +262,8 @@ _PARSER = Lark(_GRAMMAR, parser="lalr", maybe_placeholders=True)
 def parse(text: str) -> Query:
     """The tree of a query; `MALFORMED_QUERY` for what the grammar doesn't know.
 
-    >>> parse("select Id from Account where Name like 'A%'").where
-    Compare(path=Path(names=('Name',), column=30), operator='LIKE', literal=Literal(kind='string', value='A%', raw='A%'))
+    >>> parse("select Id, Account.Name from Contact limit 5").limit
+    5
     """
     try:
         query = _Tree().transform(_PARSER.parse(text))
