@@ -23,7 +23,7 @@ __all__ = ["Company", "generate", "write_truth"]
 class Company:
     """What each system holds at the start, and the truth that only tests may read.
 
-    `salesforce` are complete rows by object ("Account"), `stripe` complete objects by list ("customers"),
+    `salesforce` are complete rows by object ("Account"), `stripe` complete objects by kind ("customer"),
     `erp` plain rows: `parties`, `products`, `sales` and `invoices`. `truth` are the tables of truth.py.
     """
 

@@ -89,7 +89,7 @@ def _product(index: int, row: tuple[str, str, str, int, bool, str], edition: int
         is_active=True,
         prices=prices,
         salesforce_id=ids.salesforce("01t", index),
-        stripe_id=ids.stripe("prod", code),
+        stripe_id=ids.stripe("product", code),
         stripe_prices=prices,
         in_erp=True,
         erp_price=prices["USD"],

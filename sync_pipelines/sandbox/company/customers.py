@@ -44,7 +44,7 @@ def _account(registry: Registry, profile: Profile) -> Customer:
 
 
 def _with_stripe(customer: Customer, seen: Profile, registry: Registry, *, crm_id: str = "") -> Customer:
-    stripe_id = registry.ids.stripe("cus", customer.profile.number, seen.number, seen.email)
+    stripe_id = registry.ids.stripe("customer", customer.profile.number, seen.number, seen.email)
     return replace(customer, stripe_id=stripe_id, stripe=seen, crm_id=crm_id)
 
 

@@ -47,7 +47,8 @@ class Pen:
             chosen = self.rng.sample(services, min(count, len(services), 3))
         else:
             extra = self.rng.random() < 0.4 and count > 1
-            chosen = self.rng.sample([p for p in sold if p.interval == interval], count - extra)
+            plans = [p for p in sold if p.interval == interval]
+            chosen = self.rng.sample(plans, min(count - extra, len(plans)))
             chosen += self.rng.sample(services, 1) if extra else []
         return tuple(self._line(product, currency) for product in chosen)
 
@@ -68,7 +69,7 @@ class Pen:
             unit_minor=price,
             price_id=self.ids.stripe("price", *names),
             is_negotiated=negotiated,
-            item_id=self.ids.stripe("si", self.written) if product.is_recurring else "",
+            item_id=self.ids.stripe("subscription_item", self.written) if product.is_recurring else "",
         )
 
     def _quantity(self, product: Product) -> int:
@@ -123,7 +124,7 @@ def _contract(number: str, deal: Deal, ids: Ids, rng: Random) -> Contract:
     return Contract(
         number=number,
         contract_id=ids.salesforce("800", int(number)),
-        subscription_id=ids.stripe("sub", number),
+        subscription_id=ids.stripe("subscription", number),
         start_on=start,
         term_months=term,
         end_on=end,
@@ -159,7 +160,7 @@ def _invoice(number: str, day: date, ids: Ids, rng: Random) -> Invoice:
     is_paid = rng.random() < (0.92 if age > 45 else 0.5) and (paid_at.date() < TODAY)
     return Invoice(
         number=number,
-        invoice_id=ids.stripe("in", number),
+        invoice_id=ids.stripe("invoice", number),
         issued_at=issued_at,
         issued_on=day,
         paid_at=paid_at if is_paid else None,

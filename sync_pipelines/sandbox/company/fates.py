@@ -174,7 +174,7 @@ def _credit_note(deal: Deal, ids: Ids, rng: Random) -> Credit:
     line = rng.choice(deal.lines)
     return Credit(
         number=number,
-        credit_id=ids.stripe("cn", number),
+        credit_id=ids.stripe("credit_note", number),
         issued_at=issued_at,
         issued_on=day,
         lines=((line, _credited(line, rng)),),

@@ -297,7 +297,7 @@ def _money(net: int, customer: Customer) -> dict[str, Any]:
 
 
 def _entitlements(deal: Deal, contract: Contract, ids: Ids) -> Iterator[Record]:
-    if deal.fate.contract in UNSUBSCRIBED:
+    if contract.has_ended or deal.fate.contract in UNSUBSCRIBED:
         return
     for line, fate in zip(deal.recurring, deal.fate.entitlements, strict=True):
         absent, other = fate is kind.ENTITLEMENT_MISSING, fate is kind.ENTITLEMENT_QUANTITY_DIFFERS

@@ -237,10 +237,10 @@ def _contract(deal: Deal, rng: Random) -> Row:
 
 
 def _entitlements(facts: Facts, ids: Ids, rng: Random) -> Iterator[Row]:
-    """What Salesforce grants; numbered by the subscription item that it comes from."""
+    """What Salesforce grants under running contracts; numbered by the subscription item behind it."""
     for deal in facts.deals:
         contract = deal.contract
-        if contract is None or deal.fate.contract in UNSUBSCRIBED:
+        if contract is None or contract.has_ended or deal.fate.contract in UNSUBSCRIBED:
             continue
         saved = during(contract.start_on, rng) + timedelta(days=1)
         saved = IMPORTS[2] if saved < IMPORTS[2] else saved

@@ -1,4 +1,4 @@
-"""The company as its Stripe account tells it: complete objects by list."""
+"""The company as its Stripe account tells it: complete objects by kind."""
 
 from __future__ import annotations
 
@@ -32,30 +32,28 @@ _FOUNDED = int(datetime(2025, 2, 3, 9, tzinfo=UTC).timestamp())
 
 
 def objects(facts: Facts) -> dict[str, list[Object]]:
-    """Every list with its objects."""
+    """Every object by kind, older ones first."""
     ids, rng = Ids(facts.seed), Random(f"{facts.seed}|stripe")
-    prices = _prices(facts, ids)
-    latest = _latest_invoices(facts)
-    drafts = [_draft(deal, ids, rng) for deal in facts.deals if deal.is_drafted]
-    return {
-        "customers": [_customer(c, latest.get(c.stripe_id, 0), ids, rng) for c in facts.customers if c.stripe_id],
-        "tax_rates": [_tax_rate(ids)],
-        "products": [_product(product, ids) for product in facts.products if product.stripe_id],
-        "prices": list(prices.values()),
-        "subscriptions": [
+    prices, counts, deals = _prices(facts, ids), _invoice_counts(facts), facts.deals
+    made = {
+        "customer": [_customer(c, counts.get(c.stripe_id, 0), ids, rng) for c in facts.customers if c.stripe_id],
+        "tax_rate": [_tax_rate(ids)],
+        "product": [_product(product, ids) for product in facts.products if product.stripe_id],
+        "price": list(prices.values()),
+        "subscription": [
             _subscription(deal, deal.contract, prices, ids)
-            for deal in facts.deals
+            for deal in deals
             if deal.contract and deal.fate.contract not in UNSUBSCRIBED
         ],
-        "invoices": [_invoice(d, d.invoice, ids) for d in facts.deals if d.invoice] + drafts,
-        "credit_notes": [_credit_note(d, d.invoice, d.credit, ids) for d in facts.deals if d.invoice and d.credit],
-        "invoice_payments": [
-            _payment(deal, deal.invoice, ids) for deal in facts.deals if deal.invoice and deal.invoice.paid_at
-        ],
+        "invoice": [_invoice(deal, deal.invoice, ids) for deal in deals if deal.invoice],
+        "credit_note": [_credit_note(d, d.invoice, d.credit, ids) for d in deals if d.invoice and d.credit],
+        "invoice_payment": [_payment(d, d.invoice, ids) for d in deals if d.invoice and d.invoice.paid_at],
     }
+    made["invoice"] += [_draft(deal, ids, rng) for deal in deals if deal.is_drafted]
+    return {name: sorted(rows, key=lambda row: int(row["created"])) for name, rows in made.items()}
 
 
-def _latest_invoices(facts: Facts) -> dict[str, int]:
+def _invoice_counts(facts: Facts) -> dict[str, int]:
     """How many invoices each customer has had."""
     counts: dict[str, int] = {}
     for deal in facts.deals:
@@ -103,7 +101,7 @@ def _customer(customer: Customer, invoices: int, ids: Ids, rng: Random) -> Objec
 
 
 def tax_rate_id(ids: Ids) -> str:
-    return ids.stripe("txr", "vat")
+    return ids.stripe("tax_rate", "vat")
 
 
 def _tax_rate(ids: Ids) -> Object:
@@ -263,7 +261,7 @@ def _taxes(net_minor: int, country: str, ids: Ids) -> list[Object]:
 
 
 def line_id(ids: Ids, line: Line) -> str:
-    return ids.stripe("il", line.number)
+    return ids.stripe("line_item", line.number)
 
 
 def _line_item(line: Line, deal: Deal, invoice_id: str, at: int, ids: Ids) -> Object:
@@ -306,7 +304,7 @@ def _line_parent(line: Line, subscription: str | None, ids: Ids) -> Object:
             "type": "subscription_item_details",
         }
     return {
-        "invoice_item_details": {**together, "invoice_item": ids.stripe("ii", line.number)},
+        "invoice_item_details": {**together, "invoice_item": ids.stripe("invoiceitem", line.number)},
         "subscription_item_details": None,
         "type": "invoice_item_details",
     }
@@ -357,7 +355,7 @@ def _document(deal: Deal, invoice_id: str, at: int, ids: Ids) -> Object:
 def _draft(deal: Deal, ids: Ids, rng: Random) -> Object:
     """An invoice that nobody has finalized: no document yet, and without a number."""
     at = epoch(during(TODAY - timedelta(days=rng.randint(1, 5)), rng))
-    return complete("invoice", _document(deal, ids.stripe("in", "draft", deal.number), at, ids))
+    return complete("invoice", _document(deal, ids.stripe("invoice", "draft", deal.number), at, ids))
 
 
 def _invoice(deal: Deal, invoice: Invoice, ids: Ids) -> Object:
@@ -410,7 +408,7 @@ def _credit_note(deal: Deal, invoice: Invoice, credit: Credit, ids: Ids) -> Obje
     refund = {
         "amount_refunded": total,
         "payment_record_refund": None,
-        "refund": ids.stripe("re", credit.number),
+        "refund": ids.stripe("refund", credit.number),
         "type": "refund",
     }
     fields = {
@@ -443,7 +441,7 @@ def _credit_lines(credit: Credit, country: str, ids: Ids) -> list[Object]:
         complete(
             "credit_note_line_item",
             {
-                "id": ids.stripe("cnli", credit.number, line.number),
+                "id": ids.stripe("credit_note_line_item", credit.number, line.number),
                 "amount": line.unit_minor * quantity,
                 "description": f"{quantity} × {line.product.name}",
                 "invoice_line_item": line_id(ids, line),
@@ -462,13 +460,13 @@ def _payment(deal: Deal, invoice: Invoice, ids: Ids) -> Object:
     at = epoch(invoice.paid_at)
     total = deal.net_minor + tax_minor(deal.net_minor, deal.customer.profile.country) - _credited(deal)[0]
     fields = {
-        "id": ids.stripe("inpay", invoice.number),
+        "id": ids.stripe("invoice_payment", invoice.number),
         "amount_paid": total,
         "amount_requested": total,
         "created": epoch(invoice.issued_at),
         "currency": deal.currency.lower(),
         "invoice": invoice.invoice_id,
-        "payment": {"payment_intent": ids.stripe("pi", invoice.number), "type": "payment_intent"},
+        "payment": {"payment_intent": ids.stripe("payment_intent", invoice.number), "type": "payment_intent"},
         "status": "paid",
         "status_transitions": {"canceled_at": None, "paid_at": at},
     }

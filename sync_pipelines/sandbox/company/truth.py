@@ -120,7 +120,7 @@ def _defect(record: Record) -> Row:
     ids = {"salesforce": record.salesforce_id, "stripe": record.stripe_id, "tryton": record.tryton_key}
     return {
         "kind": what.name,
-        "domain": what.domain,
+        "domain": record.domain,
         "key": record.key,
         "systems": list(what.systems) or sorted({name.split(".")[0] for name in record.differs}),
         "record_ids": [*(f"{system}/{held}" for system, held in ids.items() if held), *record.also],
@@ -182,7 +182,9 @@ def _passed_over(facts: Facts, ids: Ids) -> Iterable[tuple[str, str, str, str, s
         yield "order", "salesforce", "Opportunity", pursuit.opportunity_id, "not won"
     for deal in facts.deals:
         if deal.is_drafted:
-            yield "invoice", "stripe", "invoices", ids.stripe("in", "draft", deal.number), "a draft"
+            yield "invoice", "stripe", "invoice", ids.stripe("invoice", "draft", deal.number), "a draft"
         for line in deal.lines:
             if line.is_negotiated:
-                yield "pricing", "stripe", "prices", line.price_id, "made for one deal"
+                yield "pricing", "stripe", "price", line.price_id, "made for one deal"
+        for line in deal.recurring if deal.contract and deal.contract.has_ended else ():
+            yield "entitlement", "stripe", "subscription_item", line.item_id, "of a subscription that has ended"
