@@ -1,8 +1,6 @@
 """The control plane: links, plans, writes, work items and the audit trail, in PostgreSQL."""
 
 from sync_pipelines.ledger.ledger import Ledger
-from sync_pipelines.ledger.plans import Origin, Plan
-from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
-from sync_pipelines.ledger.writes import SavedWrite
+from sync_pipelines.ledger.work_items import WorkItem
 
-__all__ = ["Assigned", "Ledger", "Origin", "Plan", "SavedWrite", "Synced", "WorkItem"]
+__all__ = ["Ledger", "WorkItem"]

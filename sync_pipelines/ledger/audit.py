@@ -94,11 +94,11 @@ def first_broken(connection: Connection) -> int | None:
     return None if previous == head.hash else seq
 
 
-def about(connection: Connection, subject: str, *, most: int = 1000) -> list[AuditEntry]:
-    """What happened to a subject, or within a business transaction, oldest first."""
+def about(connection: Connection, subjects: Sequence[str], *, most: int = 1000) -> list[AuditEntry]:
+    """What happened to subjects, or within business transactions, oldest first."""
     found = connection.execute(
         select(audit_entries)
-        .where(or_(audit_entries.c.subject == subject, audit_entries.c.correlation_id == subject))
+        .where(or_(audit_entries.c.subject.in_(subjects), audit_entries.c.correlation_id.in_(subjects)))
         .order_by(audit_entries.c.seq)
         .limit(most)
     )

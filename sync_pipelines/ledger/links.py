@@ -6,7 +6,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, and_, func, select, update
 
 from sync_pipelines.ledger.change import Change
-from sync_pipelines.ledger.relation import add, counted, given
+from sync_pipelines.ledger.relation import add, given
 from sync_pipelines.ledger.tables import links
 
 
@@ -25,16 +25,16 @@ def open_links(connection: Connection, domain: str = "") -> pa.Table:
     return pa.table({c.name: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
 
 
-def linked_by_domain(connection: Connection) -> dict[str, int]:
-    """How many links join records of at least two systems."""
+def count_links(connection: Connection, domain: str) -> int:
+    """How many links of a domain join records of at least two systems."""
     joined = (
-        select(links.c.domain)
-        .where(links.c.until.is_(None))
-        .group_by(links.c.domain, links.c.link_id)
+        select(links.c.link_id)
+        .where(links.c.domain == domain, links.c.until.is_(None))
+        .group_by(links.c.link_id)
         .having(func.count() > 1)
         .subquery()
     )
-    return counted(connection, select(joined.c.domain, func.count()).group_by(joined.c.domain))
+    return connection.scalar(select(func.count()).select_from(joined)) or 0
 
 
 def _end(change: Change, domain: str, ended: pa.Table) -> None:

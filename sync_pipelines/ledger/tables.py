@@ -73,6 +73,7 @@ step_results = Table(
     METADATA,
     _text("run_id", primary_key=True),
     _text("subject", primary_key=True),
+    _text("verb"),
     _json("result"),
     _at("at"),
 )
@@ -91,6 +92,8 @@ links = Table(
     _at("until", optional=True),
     _text("run_id"),
     _text("ended_reason", optional=True),
+    Index(None, "link_id"),
+    Index(None, "record_id"),
 )
 """Memberships: this record is that link's record in its system, from `since` until it was ended."""
 
@@ -150,6 +153,9 @@ writes = Table(
     Index(None, "plan_id", "state"),
     Index(None, "domain", "target", "link_id"),
     Index(None, "label"),
+    Index(None, "link_id"),
+    Index(None, "record_id"),
+    Index(None, "record_id_after"),
 )
 
 Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
@@ -189,6 +195,8 @@ work_items = Table(
     _at("resolved_at", optional=True),
     _text("resolution", optional=True),
     _text("run_id"),
+    Index(None, "label"),
+    Index(None, "record_id"),
 )
 
 Index("work_items_open_fingerprint_key", work_items.c.fingerprint, unique=True,

@@ -8,17 +8,21 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from sync_pipelines.engine.plan import Change as FieldChange
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
+from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
-from sync_pipelines.ledger.relation import counted, given
+from sync_pipelines.ledger.relation import add, counted, given
 from sync_pipelines.ledger.tables import attempts, plans, writes
 
+REPLANNED = (State.PLANNED, State.FAILED)
+"""States from which a write may be planned again: nothing of it has been committed."""
 _UNSETTLED = (State.INTENT, State.IN_DOUBT)
+_QUIET = {"code": "", "message": ""}
 _CONTENT = (
     *("plan_id", "write_id", "domain", "target", "link_id", "operation", "object", "record_id", "external_id"),
     *("idempotency_key", "correlation_id", "label", "changes", "body", "then", "expected_version"),
@@ -66,7 +70,8 @@ def save(change: Change, plan_id: str, planned: Sequence[Write]) -> None:
     )
     inserted = insert(writes).from_select([*_CONTENT, *fixed], source)
     replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name != "write_id"}
-    change.connection.execute(inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced))
+    unsent = writes.c.state.in_(REPLANNED)  # another run may just have sent it
+    change.connection.execute(inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced, where=unsent))
 
 
 def content(write: Write) -> dict[str, Any]:
@@ -104,6 +109,30 @@ def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[S
     return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
 
 
+def states_of_plan(connection: Connection, domain: str, target: str, run_id: str) -> tuple[str, dict[str, int]]:
+    """The id of a run's latest plan for a target, and how many of its writes are in which state."""
+    newest = (
+        select(plans.c.plan_id)
+        .where(plans.c.domain == domain, plans.c.target == target, plans.c.run_id == run_id)
+        .order_by(plans.c.number.desc())
+        .limit(1)
+    )
+    plan_id = connection.scalar(newest) or ""
+    query = select(writes.c.state, func.count()).where(writes.c.plan_id == plan_id).group_by(writes.c.state)
+    return plan_id, counted(connection, query)
+
+
+def wrote(connection: Connection, domain: str, target: str, run_id: str) -> bool:
+    """Whether a run has sent anything of a domain to a target."""
+    sent = (
+        select(attempts.c.attempt_id)
+        .join(writes, writes.c.write_id == attempts.c.write_id)
+        .join(plans, plans.c.plan_id == writes.c.plan_id)
+        .where(plans.c.run_id == run_id, writes.c.domain == domain, writes.c.target == target)
+    )
+    return bool(connection.scalar(select(sent.exists())))
+
+
 def refused_writes(connection: Connection, domain: str) -> pa.Table:
     """What targets refused and nothing has put right since: target, link_id, message, code."""
     latest = (
@@ -138,22 +167,19 @@ def record_intents(change: Change, write_ids: Sequence[str]) -> None:
     )
     begun = change.connection.execute(
         update(writes)
-        .where(writes.c.write_id == relation.c.write_id)
+        .where(writes.c.write_id == relation.c.write_id, writes.c.state.in_((*REPLANNED, *_UNSETTLED)))
         .values(state=State.INTENT, updated_at=change.at)
         .returning(writes.c.write_id, writes.c.correlation_id, writes.c.plan_id, number.label("number"))
     ).all()
-    columns = [attempts.c[name] for name in ("write_id", "number", "started_at", "state", "code", "message")]
+    if len(begun) < len(set(write_ids)):
+        raise Stop("another run has settled some of these writes: nothing is sent, plan again")
     rows = [
-        {"write_id": b.write_id, "number": b.number, "started_at": change.at, "state": State.INTENT, **_QUIET}
-        for b in begun
+        {"write_id": each.write_id, "number": each.number, "started_at": change.at, "state": State.INTENT, **_QUIET}
+        for each in begun
     ]
-    relation = given(rows, *columns)
-    change.connection.execute(insert(attempts).from_select(columns, select(*[relation.c[c.name] for c in columns])))
+    add(change.connection, attempts, rows)
     for each in begun:
         change.tell("write.intent", each.write_id, correlation_id=each.correlation_id, plan_id=each.plan_id)
-
-
-_QUIET = {"code": "", "message": ""}
 
 
 def record_outcomes(change: Change, outcomes: Sequence[Outcome]) -> None:
@@ -179,15 +205,31 @@ def record_outcomes(change: Change, outcomes: Sequence[Outcome]) -> None:
             updated_at=change.at,
             **{name: relation.c[name] for name in ("state", "code", "message")},
         )
-        .returning(writes.c.write_id, writes.c.correlation_id, writes.c.state, writes.c.code, known_id)
+        .returning(*[writes.c[name] for name in ("plan_id", "write_id", "correlation_id", "state", "code")], known_id)
     ).all()
     change.connection.execute(
         update(attempts)
         .where(attempts.c.write_id == relation.c.write_id, attempts.c.ended_at.is_(None))
         .values(ended_at=change.at, **{name: relation.c[name] for name in ("state", "code", "message")})
     )
-    for write_id, correlation_id, state, code, record_id in ended:
+    _close_plans(change, {plan_id for plan_id, *_ in ended})
+    for _, write_id, correlation_id, state, code, record_id in ended:
         change.tell(f"write.{state}", write_id, correlation_id=correlation_id, code=code, record_id=record_id)
+
+
+def _close_plans(change: Change, plan_ids: Collection[str]) -> None:
+    """A plan is applied when nothing of it waits or is in doubt any more."""
+    waiting = select(writes.c.plan_id).where(
+        writes.c.plan_id.in_(plan_ids), writes.c.state.in_((State.PLANNED, *_UNSETTLED))
+    )
+    done = (
+        update(plans)
+        .where(plans.c.plan_id.in_(plan_ids), plans.c.state == "open", plans.c.plan_id.not_in(waiting))
+        .values(state="applied")
+        .returning(plans.c.plan_id)
+    )
+    for plan_id in change.connection.execute(done).scalars():
+        change.tell("plan.applied", plan_id)
 
 
 def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
@@ -213,10 +255,10 @@ def attempts_of(connection: Connection, write_ids: Sequence[str]) -> list[Attemp
     return [Attempt(**{**row._mapping, "state": State(row.state)}) for row in connection.execute(query)]
 
 
-def about(connection: Connection, word: str) -> list[SavedWrite]:
-    """Writes of a business transaction or record, by any name it goes by."""
-    named = [writes.c[n] == word for n in ("label", "link_id", "correlation_id", "record_id", "record_id_after")]
-    return _saved(connection, select(writes).where(or_(*named)).order_by(writes.c.updated_at))
+def about(connection: Connection, link_ids: Collection[str]) -> list[SavedWrite]:
+    """Writes of some links, in the order in which they last moved."""
+    query = select(writes).where(writes.c.link_id.in_(link_ids))
+    return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
 
 
 def _saved(connection: Connection, query: Select[Any]) -> list[SavedWrite]:

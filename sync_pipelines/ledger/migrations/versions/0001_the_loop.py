@@ -48,6 +48,7 @@ def _create_step_results() -> None:
         "step_results",
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("result", JSONB, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "subject", name="step_results_pkey"),
@@ -72,6 +73,8 @@ def _create_links() -> None:
         sa.PrimaryKeyConstraint("membership_id", name="links_pkey"),
         schema=SCHEMA,
     )
+    op.create_index("links_link_id_idx", "links", ["link_id"], schema=SCHEMA)
+    op.create_index("links_record_id_idx", "links", ["record_id"], schema=SCHEMA)
     op.create_index(
         "links_open_record_key",
         "links",
@@ -149,6 +152,9 @@ def _create_writes() -> None:
         schema=SCHEMA,
     )
     op.create_index("writes_domain_target_link_id_idx", "writes", ["domain", "target", "link_id"], schema=SCHEMA)
+    op.create_index("writes_link_id_idx", "writes", ["link_id"], schema=SCHEMA)
+    op.create_index("writes_record_id_idx", "writes", ["record_id"], schema=SCHEMA)
+    op.create_index("writes_record_id_after_idx", "writes", ["record_id_after"], schema=SCHEMA)
     op.create_index("writes_label_idx", "writes", ["label"], schema=SCHEMA)
     op.create_index("writes_plan_id_state_idx", "writes", ["plan_id", "state"], schema=SCHEMA)
     op.create_index(
@@ -201,6 +207,8 @@ def _create_work_items() -> None:
         sa.PrimaryKeyConstraint("item_id", name="work_items_pkey"),
         schema=SCHEMA,
     )
+    op.create_index("work_items_label_idx", "work_items", ["label"], schema=SCHEMA)
+    op.create_index("work_items_record_id_idx", "work_items", ["record_id"], schema=SCHEMA)
     op.create_index(
         "work_items_open_fingerprint_key",
         "work_items",
