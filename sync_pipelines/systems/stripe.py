@@ -47,7 +47,9 @@ FEED_SECONDS = 29 * DAY
 """How old a cursor may be: the feed of events reaches back 30 days, and clocks differ."""
 FIND_SECONDS = 30 * DAY
 COUNTED_MAX = 10_000
-"""Above this Stripe's `total_count` is an estimate."""
+"""From here on Stripe's `total_count` is no longer accurate."""
+IDS_MAX = 50
+"""Ids in one call, so that its address stays within what proxies let pass."""
 
 LISTS: Mapping[str, Sequence[Filter]] = {
     "customers": ((),),
@@ -59,7 +61,14 @@ LISTS: Mapping[str, Sequence[Filter]] = {
 }
 """The objects, and the filters of the lists that together show all of them: defaults hide the inactive."""
 
-SEARCHABLE = frozenset(LISTS) - {"credit_notes"}
+SEARCHES: Mapping[str, str] = {
+    "customers": "created>0",
+    "products": 'active:"true" OR active:"false"',
+    "prices": 'active:"true" OR active:"false"',
+    "subscriptions": "created>0",
+    "invoices": "created>0",
+}
+"""Queries that find everything; credit notes can't be searched, products and prices not by time."""
 
 PASSPORT = Passport(
     api_version=API_VERSION,
@@ -149,12 +158,12 @@ class Stripe:
 
     def count(self, object: str) -> int | None:
         """The total of a search, whose index lags behind; None for credit notes, which can't be searched."""
-        if object not in SEARCHABLE:
+        if object not in SEARCHES:
             return None
-        query = urlencode({"query": "created>0", "limit": "1", "expand[]": "total_count"})
+        query = urlencode({"query": SEARCHES[object], "limit": "1", "expand[]": "total_count"})
         body = get(self._wire, f"/v1/{object}/search?{query}", route=f"GET /v1/{object}/search")
         total = _ONE.split(body).value("total_count", int | None)
-        return None if total is None or total > COUNTED_MAX else int(total)
+        return None if total is None or total >= COUNTED_MAX else int(total)
 
     def ids(self, object: str) -> Iterator[Sequence[str]]:
         for where in LISTS[object]:
@@ -260,7 +269,7 @@ class Stripe:
         if object != "products":
             each = self._each(lambda record_id: self._records.one(object, version, record_id), record_ids)
             return [record for record in each if record is not None]
-        chunks = [record_ids[at : at + PAGE_MAX] for at in range(0, len(record_ids), PAGE_MAX)]
+        chunks = [record_ids[at : at + IDS_MAX] for at in range(0, len(record_ids), IDS_MAX)]
         filters = [[("ids[]", record_id) for record_id in chunk] for chunk in chunks]
         pages = [page for where in filters for page, _ in self._records.pages(object, version, where=where)]
         return [record for page in pages for record in page]
