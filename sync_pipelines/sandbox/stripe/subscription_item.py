@@ -37,7 +37,7 @@ def new_items(account: Account, given: Iterable[Given], *, subscription: str, st
         new_item(account, each, subscription=subscription, start=start, path=f"items[{place}]")
         for place, each in enumerate(given)
     ]
-    _agree(items)
+    _agree(account, items)
     return items
 
 
@@ -77,21 +77,22 @@ def recurring_price(account: Account, id: str, *, param: str) -> Document:
     return price
 
 
-def _agree(items: list[dict[str, Any]]) -> None:
+def _agree(account: Account, items: list[dict[str, Any]]) -> None:
     """All items of a subscription have one currency, one interval, and different prices."""
     if not items:
         raise Refusal("A subscription must have at least one active price.", param="items")
     if len(items) > MOST_ITEMS:
         raise Refusal(f"A subscription can have at most {MOST_ITEMS} items.", param="items")
-    if len({item["price"]["currency"] for item in items}) > 1:
+    prices = [account.find("price", item["price"]["id"]) or item["price"] for item in items]
+    if len({price["currency"] for price in prices}) > 1:
         raise Refusal("All prices on a subscription must have the same currency.", param="items")
-    paces = {(item["price"]["recurring"]["interval"], item["price"]["recurring"]["interval_count"]) for item in items}
-    if len(paces) > 1:
+    if len({(price["recurring"]["interval"], price["recurring"]["interval_count"]) for price in prices}) > 1:
         raise Refusal(
-            "All prices on a subscription must have the same `recurring.interval` and `recurring.interval_count`.",
+            "All prices on a subscription must have the same `recurring.interval` and "
+            "`recurring.interval_count`.",
             param="items",
         )
-    if len({item["price"]["id"] for item in items}) < len(items):
+    if len({price["id"] for price in prices}) < len(prices):
         raise Refusal("A subscription cannot have the same price in two items.", param="items")
 
 
@@ -128,7 +129,7 @@ def changed_items(account: Account, subscription: Document, given: Iterable[Give
             account.store.delete(_OWNERS, each["id"])
         else:
             items[each["id"]] = _changed(account, items[each["id"]], each, path=path)
-    _agree(list(items.values()))
+    _agree(account, list(items.values()))
     return list(items.values())
 
 
