@@ -28,6 +28,10 @@ class SystemSettings(msgspec.Struct, frozen=True):
     every_seconds: int = 60
     options: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        """Without the options: they hold secrets."""
+        return f"SystemSettings(name={self.name!r}, adapter={self.adapter!r}, url={self.url!r})"
+
     def option(self, key: str) -> str:
         """An adapter's own setting, or `FixConfiguration` that names it."""
         value = self.options.get(key, "")
