@@ -17,6 +17,18 @@ from typing import Any
 import proteus
 from trytond import admin, backend, commandline
 
+from sync_pipelines.sandbox.erp_books import (
+    ACCOUNTS,
+    CATEGORY,
+    COMPANY,
+    COUNTRIES,
+    CURRENCIES,
+    TAX,
+    WITH_TAX,
+    WITHOUT_TAX,
+    YEAR,
+)
+
 MODULES = (
     "account",
     "account_invoice",
@@ -28,58 +40,6 @@ MODULES = (
     "product",
     "sale",
 )
-COMPANY = ("US01", "Meridian Software Inc")
-YEAR = 2026
-CURRENCIES = (
-    ("USD", "US Dollar", "840", "0.01", 2, "1.0"),
-    ("EUR", "Euro", "978", "0.01", 2, "0.9"),
-    ("JPY", "Yen", "392", "1", 0, "150.0"),
-)
-"""Code, name, numeric code, rounding, digits, and how many of it a US dollar buys."""
-
-COUNTRIES: Mapping[str, str] = {
-    "AT": "Austria",
-    "AU": "Australia",
-    "BE": "Belgium",
-    "BR": "Brazil",
-    "CA": "Canada",
-    "CH": "Switzerland",
-    "CN": "China",
-    "CZ": "Czechia",
-    "DE": "Germany",
-    "DK": "Denmark",
-    "ES": "Spain",
-    "FI": "Finland",
-    "FR": "France",
-    "GB": "United Kingdom",
-    "GR": "Greece",
-    "HK": "Hong Kong",
-    "IE": "Ireland",
-    "IL": "Israel",
-    "IN": "India",
-    "IT": "Italy",
-    "JP": "Japan",
-    "KR": "South Korea",
-    "LU": "Luxembourg",
-    "MX": "Mexico",
-    "NL": "Netherlands",
-    "NO": "Norway",
-    "NZ": "New Zealand",
-    "PL": "Poland",
-    "PT": "Portugal",
-    "SE": "Sweden",
-    "SG": "Singapore",
-    "US": "United States",
-    "ZA": "South Africa",
-}
-ACCOUNTS: Mapping[str, str] = {"receivable": "1.2.1", "revenue": "4.2.2", "tax": "6.3.6", "exchange": "6.2.1"}
-"""Codes of the universal chart: trade receivables, services over time, tax, gain and loss on currencies."""
-
-TAX = "VAT 20%"
-WITH_TAX = "Customers with VAT"
-WITHOUT_TAX = "Customers without VAT"
-CATEGORY = "Subscription revenue"
-PAYMENT_TERM = "30 days"
 
 
 def main() -> None:
@@ -103,7 +63,7 @@ def activate(name: str) -> None:
 
 
 def set_up_company() -> None:
-    """The company, its chart of accounts, tax rules, fiscal year, and what sales and invoices refer to."""
+    """The company, its chart of accounts, fiscal year and tax rules, and the category of what it sells."""
     config = proteus.config.get_config()
     countries = _model("country.country")
     proteus.Model.save([countries(code=code, name=name) for code, name in COUNTRIES.items()])
@@ -114,11 +74,6 @@ def set_up_company() -> None:
     tax = _tax(accounts)
     _tax_rules(tax)
     _category(accounts, tax)
-    term = _model("account.invoice.payment_term")(name=PAYMENT_TERM)
-    term.lines[:] = []
-    line = term.lines.new(type="remainder")
-    line.relativedeltas.new(days=30)
-    term.save()
 
 
 def _model(name: str) -> Any:

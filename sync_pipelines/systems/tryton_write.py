@@ -222,13 +222,18 @@ class _Buttons:
                 return None
 
     def _acknowledge(self, warning: str, ids: Sequence[int]) -> None:
-        """Say beforehand that a warning is known for these records: the server asks once for each of them.
+        """Say beforehand that a warning is known for these records: the server asks once for each of them."""
+        user = self._server.user_id()
+        names = [warning_name(self._object, record_id, warning) for record_id in ids]
+        self._server.tell("res.user.warning", "create", [{"user": user, "name": name} for name in names])
 
-        A warning's name is made of the record's (trytond 8.0, `res/user.py`, `Warning_.format`).
-        """
-        marks = [hashlib.md5(f"{self._object},{record_id}".encode()).hexdigest() for record_id in ids]
-        names = [f"{mark}.{warning}" for mark in marks]
-        self._server.tell("res.user.warning", "create", [{"user": self._server.user_id(), "name": n} for n in names])
+
+def warning_name(object: str, record_id: int, warning: str) -> str:
+    """The name by which the server knows that a user has read a warning about a record.
+
+    It is made as in trytond 8.0, `res/user.py`, `Warning_.format`.
+    """
+    return f"{hashlib.md5(f'{object},{record_id}'.encode()).hexdigest()}.{warning}"
 
 
 def _body(request: Request) -> dict[str, Any]:
