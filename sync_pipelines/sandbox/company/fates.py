@@ -202,11 +202,17 @@ def papers(deals: Sequence[Deal], products: Sequence[Product], scale: int, ids: 
     """Invoices that somebody wrote in the ERP by hand, for customers with whom all else is well."""
     rng = Random(f"{ids.seed}|papers")
     services = [p for p in products if not p.is_recurring and p.is_active and p.in_erp]
-    spoiled = {deal.customer.account_id for deal in deals if deal.fate != Fate(entitlements=deal.fate.entitlements)}
+    spoiled = {deal.customer.account_id for deal in deals if not _lacks_at_most(deal.fate)}
     customers = {deal.customer.account_id: deal.customer for deal in deals}
     free = [c for key, c in customers.items() if key not in spoiled and c.party_code and not c.defect]
     chosen = rng.sample(free, min(kind.INVOICE_UNKNOWN.count * scale, len(free)))
     return [_paper(n, customer, rng.choice(services), rng) for n, customer in enumerate(chosen, 1)]
+
+
+def _lacks_at_most(fate: Fate) -> bool:
+    """Whether nothing is wrong with a deal's records but that some are missing."""
+    lacks = (None, kind.ORDER_MISSING, kind.INVOICE_MISSING, kind.ENTITLEMENT_MISSING)
+    return all(what in lacks for what in (fate.order, fate.contract, fate.invoice, *fate.entitlements))
 
 
 def _paper(n: int, customer: Customer, product: Product, rng: Random) -> Paper:
