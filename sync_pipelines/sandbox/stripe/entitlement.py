@@ -6,13 +6,15 @@ from typing import Any
 
 from sync_pipelines.sandbox.store import Document
 from sync_pipelines.sandbox.stripe.account import Account
+from sync_pipelines.sandbox.stripe.catalog import retrieving
 from sync_pipelines.sandbox.stripe.customer import require_customer
 from sync_pipelines.sandbox.stripe.identifier import identifier
-from sync_pipelines.sandbox.stripe.listing import PAGING, Filter, Listing, paged
+from sync_pipelines.sandbox.stripe.listing import PAGING, Filter, Listing, equal, paged
 from sync_pipelines.sandbox.stripe.parameter import Flag, Kind, Metadata, Text, merged
 from sync_pipelines.sandbox.stripe.refusal import Refusal, missing
 from sync_pipelines.sandbox.stripe.route import Call, Route
 from sync_pipelines.sandbox.stripe.shape import complete
+from sync_pipelines.sandbox.stripe.view import shown
 
 _FEATURE = "entitlements.feature"
 _FEATURES = "/v1/entitlements/features"
@@ -31,7 +33,7 @@ def _create(call: Call) -> dict[str, Any]:
         )
     metadata = merged({}, given.get("metadata", {}))
     fields = {"lookup_key": given["lookup_key"], "metadata": metadata, "name": given["name"]}
-    return _without_time(account.add(_FEATURE, fields))
+    return shown(account, account.add(_FEATURE, fields))
 
 
 def _update(call: Call) -> dict[str, Any]:
@@ -41,21 +43,7 @@ def _update(call: Call) -> dict[str, Any]:
         raise Refusal("A feature that has been deactivated cannot be activated again.", param="active")
     if "metadata" in call.given:
         fields["metadata"] = merged(feature["metadata"], call.given["metadata"])
-    return _without_time(account.change(feature, fields))
-
-
-def _retrieve(call: Call) -> dict[str, Any]:
-    return _without_time(call.account.fetch(_FEATURE, call.ids["id"]))
-
-
-def _without_time(document: Document) -> dict[str, Any]:
-    """These objects have an order of creation but don't show when."""
-    return {name: value for name, value in document.items() if name != "created"}
-
-
-def _list(call: Call) -> dict[str, Any]:
-    answer = _FEATURE_LIST.run(call)
-    return {**answer, "data": [_without_time(each) for each in answer["data"]]}
+    return shown(account, account.change(feature, fields))
 
 
 def _attach(call: Call) -> dict[str, Any]:
@@ -72,7 +60,7 @@ def _attach(call: Call) -> dict[str, Any]:
 
 
 def _attached(account: Account, link: Document) -> dict[str, Any]:
-    feature = _without_time(account.fetch(_FEATURE, link["_feature"]))
+    feature = shown(account, account.fetch(_FEATURE, link["_feature"]))
     return complete("product_feature", {"id": link["id"], "entitlement_feature": feature})
 
 
@@ -120,21 +108,20 @@ def _active(call: Call) -> dict[str, Any]:
     return paged(entitled, call, url=_ACTIVE, kind="entitlements.active_entitlement")
 
 
-_FEATURE_LIST = Listing(
-    _FEATURE,
-    _FEATURES,
-    {
-        "archived": Filter(Flag(), lambda feature, archived: feature["active"] != archived),
-        "lookup_key": Filter(Text(), lambda feature, key: bool(feature["lookup_key"] == key)),
-    },
-)
 _ATTACHED = "/v1/products/<product>/features"
 
 ROUTES = (
     Route("POST", _FEATURES, _create, {"lookup_key": Text(80), **_UPDATE}, ("lookup_key", "name")),
-    Route("GET", f"{_FEATURES}/<id>", _retrieve),
+    retrieving(_FEATURE, f"{_FEATURES}/<id>"),
     Route("POST", f"{_FEATURES}/<id>", _update, _UPDATE),
-    Route("GET", _FEATURES, _list, {**_FEATURE_LIST.route().fields}),
+    Listing(
+        _FEATURE,
+        _FEATURES,
+        {
+            "archived": Filter(Flag(), lambda feature, archived: bool(feature["active"] != archived)),
+            "lookup_key": equal("lookup_key", indexed=True),
+        },
+    ).route(),
     Route("POST", _ATTACHED, _attach, {"entitlement_feature": Text()}, ("entitlement_feature",)),
     Route("GET", _ATTACHED, _attached_list, PAGING),
     Route("GET", f"{_ATTACHED}/<id>", lambda call: _attached(call.account, _link(call))),

@@ -17,7 +17,6 @@ _CUSTOMER: dict[str, Any] = {
     "balance": 0,
     "created": 0,
     "currency": None,
-    "customer_account": None,
     "default_source": None,
     "delinquent": False,
     "description": None,

@@ -88,8 +88,7 @@ def _agree(account: Account, items: list[dict[str, Any]]) -> None:
         raise Refusal("All prices on a subscription must have the same currency.", param="items")
     if len({(price["recurring"]["interval"], price["recurring"]["interval_count"]) for price in prices}) > 1:
         raise Refusal(
-            "All prices on a subscription must have the same `recurring.interval` and "
-            "`recurring.interval_count`.",
+            "All prices on a subscription must have the same `recurring.interval` and `recurring.interval_count`.",
             param="items",
         )
     if len({price["id"] for price in prices}) < len(prices):

@@ -35,8 +35,10 @@ def shown(objects: Objects, document: Document) -> dict[str, Any]:
             lines = document["lines"]
             first = [_public(line) for line in lines["data"][:NESTED]]
             return {**document, "lines": _first_page(lines, first)}
-        case "line_item":
+        case "line_item" | "product_feature":
             return _public(document)
+        case "invoiceitem" | "entitlements.feature":
+            return {name: value for name, value in document.items() if name != "created"}
     return dict(document)
 
 
