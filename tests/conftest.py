@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from sync_pipelines.lake import Lake
+from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.embedded import Embedded
 
 _SERVER = pytest.StashKey[Path]()
@@ -54,3 +57,41 @@ def new_database(postgres: Embedded) -> Iterator[Callable[..., str]]:
     yield make
     for name in made:
         postgres.drop(name)
+
+
+class StandingClock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+def database_url(postgres: Embedded, new_database: Callable[..., str]) -> str:
+    """An empty database with the ledger's tables in it."""
+    postgres.ensure_template("ledger_template", lambda name: Ledger.open(postgres.url(name)).close())
+    return postgres.url(new_database("ledger_template"))
+
+
+@pytest.fixture
+def ledger(database_url: str, clock: StandingClock) -> Iterator[Ledger]:
+    with Ledger.open(database_url, clock=clock, actor="tests") as opened:
+        yield opened
+
+
+@pytest.fixture
+def lake(postgres: Embedded, new_database: Callable[..., str], tmp_path: Path) -> Iterator[Lake]:
+    """An empty lake with a catalog of its own."""
+    with Lake.open(catalog=postgres.libpq(new_database()), data=tmp_path / "lake") as opened:
+        yield opened

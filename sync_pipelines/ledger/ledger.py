@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from sync_pipelines.clock import Clock, SystemClock
-from sync_pipelines.engine.outcome import Check, Extraction, Planned, Total
+from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.errors import FixConfiguration
@@ -21,9 +21,8 @@ from sync_pipelines.ledger.change import Change, changing
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.runs import Run
-from sync_pipelines.ledger.steps import Counts, Told
 from sync_pipelines.ledger.story import Story
-from sync_pipelines.ledger.work_items import WorkItem
+from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
 from sync_pipelines.ledger.writes import SavedWrite
 
 
@@ -97,43 +96,38 @@ class Ledger:
         with self._look() as connection:
             return runs.latest_runs(connection, most=most)
 
-    def check_identity(self, system: str, identity: str) -> None:
-        """`Stop` when another organisation than before answers behind a system's credentials."""
+    def save_step(self, run_id: str, subject: str, result: Mapping[str, Any]) -> None:
         with self._change() as change:
-            runs.check_identity(change, system, identity)
+            steps.save_step(change, run_id, subject, result)
 
-    # What the steps of a run told
-
-    def keep(self, run_id: str, told: Told) -> None:
-        """Keep what a step told and its checks; a repeated step replaces itself."""
-        with self._change() as change:
-            steps.keep(change, run_id, told)
+    def steps(self, run_id: str) -> dict[str, Any]:
+        with self._look() as connection:
+            return steps.steps(connection, run_id)
 
     def save_checks(self, run_id: str, checks: Sequence[Check]) -> None:
-        """Keep checks. One that is made again replaces itself, but "not checked" replaces nothing."""
         with self._change() as change:
             steps.save_checks(change, run_id, checks)
-
-    def save_totals(self, run_id: str, totals: Sequence[Total]) -> None:
-        with self._change() as change:
-            steps.save_totals(change, run_id, totals)
-
-    def extractions(self, run_id: str) -> list[Extraction]:
-        with self._look() as connection:
-            return steps.extractions(connection, run_id)
 
     def checks(self, run_id: str) -> list[Check]:
         with self._look() as connection:
             return steps.checks_of(connection, run_id)
 
+    def checks_by_result(self, run_id: str) -> dict[str, int]:
+        with self._look() as connection:
+            return steps.checks_by_result(connection, run_id)
+
+    def save_totals(self, run_id: str, domain: str, totals: Sequence[Total]) -> None:
+        with self._change() as change:
+            steps.save_totals(change, run_id, domain, totals)
+
     def totals(self, run_id: str) -> list[Total]:
         with self._look() as connection:
             return steps.totals_of(connection, run_id)
 
-    def summary(self, run_id: str) -> Counts:
-        """What a run came to, whichever processes made its steps."""
-        with self._look() as connection:
-            return steps.counts(connection, run_id)
+    def check_identity(self, system: str, identity: str) -> None:
+        """`Stop` when another organisation than before answers behind a system's credentials."""
+        with self._change() as change:
+            runs.check_identity(change, system, identity)
 
     # Links
 
@@ -147,28 +141,20 @@ class Ledger:
         with self._change() as change:
             links.change_links(change, domain, added=added, ended=ended, run_id=run_id)
 
-    def count_links(self, domain: str) -> int:
-        """How many links of a domain join records of at least two systems."""
+    def linked_by_domain(self) -> dict[str, int]:
         with self._look() as connection:
-            return links.count_links(connection, domain)
+            return links.linked_by_domain(connection)
 
     # Plans and writes
 
-    def save_plan(
-        self,
-        domain: str,
-        target: str,
-        writes: Sequence[Write],
-        *,
-        run_id: str,
-        snapshot: int,
-        mapping_version: str,
-        ownership_version: str,
-    ) -> Planned:
-        """Save a plan; `held` counts the writes left out because the very same was sent before."""
-        origin = Origin(run_id, domain, target, snapshot, mapping_version, ownership_version)
+    def save_plan(self, origin: Origin, planned: Sequence[Write]) -> Plan:
+        """Save a plan; its `held` are the writes that are not planned again, with what became of them."""
         with self._change() as change:
-            return plans.save_plan(change, origin, writes)
+            return plans.save_plan(change, origin, planned)
+
+    def latest_plan(self, domain: str, target: str, *, run_id: str = "") -> Plan | None:
+        with self._look() as connection:
+            return plans.latest_plan(connection, domain, target, run_id=run_id)
 
     def plan(self, plan_id: str) -> Plan | None:
         with self._look() as connection:
@@ -178,31 +164,16 @@ class Ledger:
         with self._look() as connection:
             return plans.plans_of(connection, run_id)
 
-    def newest_planned_run(self) -> str:
-        """The run whose plans wait to be applied; `FixConfiguration` where there is none."""
+    def verified_writes(self, plan_id: str) -> list[SavedWrite]:
+        """The writes to apply; `Stop` when the plan was edited or superseded."""
         with self._look() as connection:
-            return plans.newest_open_run(connection)
+            return plans.verified_writes(connection, plan_id)
 
-    def open_writes(self, domain: str, target: str, run_id: str) -> tuple[list[Write], dict[str, State]]:
-        """A run's latest plan and what earlier runs left in doubt; `Stop` when the plan was edited or superseded."""
-        with self._look() as connection:
-            return plans.open_writes(connection, domain, target, run_id)
+    def close_plan(self, plan_id: str) -> None:
+        with self._change() as change:
+            plans.close_plan(change, plan_id)
 
-    def plan_states(self, domain: str, target: str, run_id: str) -> tuple[str, dict[str, int]]:
-        """The id of a run's latest plan, and its writes by state."""
-        with self._look() as connection:
-            return writes.states_of_plan(connection, domain, target, run_id)
-
-    def wrote(self, domain: str, target: str, run_id: str) -> bool:
-        """Whether a run has sent anything of a domain to a target."""
-        with self._look() as connection:
-            return writes.wrote(connection, domain, target, run_id)
-
-    def writes_of(self, plan_id: str) -> list[Write]:
-        return [saved.write for saved in self.saved_writes(plan_id)]
-
-    def saved_writes(self, plan_id: str, states: Collection[State] = ()) -> list[SavedWrite]:
-        """A plan's writes with what became of them, all or those in some states."""
+    def writes(self, plan_id: str, states: Collection[State] = ()) -> list[SavedWrite]:
         with self._look() as connection:
             return writes.writes_of(connection, plan_id, states)
 
@@ -230,16 +201,24 @@ class Ledger:
         with self._change() as change:
             return writes.release(change, write_ids, by=by, reason=reason)
 
+    def writes_by_state(self, run_id: str) -> dict[str, int]:
+        with self._look() as connection:
+            return writes.states_of_run(connection, run_id)
+
     # Exceptions
 
-    def sync_work_items(self, domain: str, found: Iterable[WorkItem], *, run_id: str) -> tuple[int, int]:
-        """Open what is new among a domain's exceptions, resolve what is gone; returns (opened, resolved)."""
+    def sync_work_items(self, domain: str, found: Iterable[Assigned], *, run_id: str) -> Synced:
+        """Open what is new among a domain's exceptions, resolve what is gone, keep the rest."""
         with self._change() as change:
             return work_items.sync_work_items(change, domain, found, run_id=run_id)
 
     def open_work_items(self, *, domain: str = "", owner: str = "") -> list[WorkItem]:
         with self._look() as connection:
             return work_items.open_work_items(connection, domain=domain, owner=owner)
+
+    def exceptions_by_owner(self) -> dict[str, int]:
+        with self._look() as connection:
+            return work_items.open_by_owner(connection)
 
     # Looking back
 
@@ -249,14 +228,9 @@ class Ledger:
             return audit.first_broken(connection)
 
     def story(self, word: str) -> Story:
-        """What happened to a record, by its number, its id in any system, or its link id; empty when unknown."""
+        """What happened to a record, by its number, its id in any system, or its link id."""
         with self._look() as connection:
             return story.story(connection, word)
-
-    def last_run(self) -> Story:
-        """How the newest run went; empty when there was none."""
-        with self._look() as connection:
-            return story.last_run(connection)
 
     def _look(self) -> AbstractContextManager[Connection]:
         return self.engine.connect()

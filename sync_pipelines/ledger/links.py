@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Column, Connection, Text, func, insert, select, update
 
 from sync_pipelines.ledger.change import Change
-from sync_pipelines.ledger.relation import add, given
+from sync_pipelines.ledger.relation import counted, given
 from sync_pipelines.ledger.tables import links
+
+_KEY = ("link_id", "system", "record_id")
+_WHY = ("rule", "evidence")
 
 
 def change_links(change: Change, domain: str, *, added: pa.Table, ended: pa.Table, run_id: str) -> None:
@@ -19,66 +22,51 @@ def change_links(change: Change, domain: str, *, added: pa.Table, ended: pa.Tabl
 def open_links(connection: Connection, domain: str = "") -> pa.Table:
     """The memberships that hold now: domain, link_id, system, record_id, rule, evidence."""
     columns = (links.c.domain, links.c.link_id, links.c.system, links.c.record_id, links.c.rule, links.c.evidence)
-    query = select(*columns).where(links.c.until.is_(None)).order_by(links.c.membership_id)
+    query = select(*columns).where(links.c.until.is_(None)).order_by(links.c.domain, links.c.link_id, links.c.system)
     rows = connection.execute(query.where(links.c.domain == domain) if domain else query).all()
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pa.table({c.name: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
 
 
-def count_links(connection: Connection, domain: str) -> int:
-    """How many links of a domain join records of at least two systems."""
+def linked_by_domain(connection: Connection) -> dict[str, int]:
+    """How many links join records of at least two systems."""
     joined = (
-        select(links.c.link_id)
-        .where(links.c.domain == domain, links.c.until.is_(None))
-        .group_by(links.c.link_id)
+        select(links.c.domain)
+        .where(links.c.until.is_(None))
+        .group_by(links.c.domain, links.c.link_id)
         .having(func.count() > 1)
         .subquery()
     )
-    return connection.scalar(select(func.count()).select_from(joined)) or 0
+    return counted(connection, select(joined.c.domain, func.count()).group_by(joined.c.domain))
 
 
 def _end(change: Change, domain: str, ended: pa.Table) -> None:
-    if not ended.num_rows:
-        return
-    relation = given(
-        ended.select(["link_id", "system", "record_id", "reason"]).to_pylist(),
-        links.c.link_id,
-        links.c.system,
-        links.c.record_id,
-        _REASON,
-    )
+    reason = Column[str]("reason", Text)
+    relation = given(ended.to_pylist(), *[links.c[name] for name in _KEY], reason)
     gone = change.connection.execute(
         update(links)
-        .where(
-            and_(
-                links.c.domain == domain,
-                links.c.until.is_(None),
-                *(links.c[name] == relation.c[name] for name in ("link_id", "system", "record_id")),
-            )
-        )
+        .where(links.c.domain == domain, links.c.until.is_(None))
+        .where(*(links.c[name] == relation.c[name] for name in _KEY))
         .values(until=change.at, ended_reason=relation.c.reason)
-        .returning(links.c.link_id, links.c.system, links.c.record_id, links.c.ended_reason)
+        .returning(*[links.c[name] for name in (*_KEY, "ended_reason")])
     )
-    for link_id, system, record_id, reason in gone:
-        change.tell("link.ended", link_id, correlation_id=link_id, system=system, record_id=record_id, reason=reason)
-
-
-_REASON = links.c.ended_reason._copy(name="reason")
+    for link_id, system, record_id, why in gone:
+        detail = {"domain": domain, "system": system, "record_id": record_id, "reason": why}
+        change.tell("link.ended", link_id, correlation_id=link_id, **detail)
 
 
 def _add(change: Change, domain: str, added: pa.Table, run_id: str) -> None:
-    rows = added.select(["link_id", "system", "record_id", "rule", "evidence"]).to_pylist()
-    add(
-        change.connection,
-        links,
-        [{"domain": domain, **row, "since": change.at, "run_id": run_id} for row in rows],
+    """What holds already is not added again; a record that another link holds is refused by the database."""
+    rows = [{"domain": domain, "since": change.at, "run_id": run_id, **row} for row in added.to_pylist()]
+    columns = [links.c[name] for name in ("domain", "since", "run_id", "link_id", "system", "record_id", *_WHY)]
+    relation = given(rows, *columns)
+    held = select(links.c.membership_id).where(
+        links.c.until.is_(None), *(links.c[name] == relation.c[name] for name in ("domain", *_KEY))
     )
-    for row in rows:
-        change.tell(
-            "link.added",
-            row["link_id"],
-            correlation_id=row["link_id"],
-            domain=domain,
-            run_id=run_id,
-            **{name: row[name] for name in ("system", "record_id", "rule")},
-        )
+    fresh = select(*[relation.c[column.name] for column in columns]).where(~held.exists())
+    told = change.connection.execute(
+        insert(links).from_select(columns, fresh).returning(*[links.c[name] for name in (*_KEY, "rule")])
+    )
+    for link_id, system, record_id, rule in told:
+        detail = {"domain": domain, "run_id": run_id, "system": system, "record_id": record_id, "rule": rule}
+        change.tell("link.added", link_id, correlation_id=link_id, **detail)

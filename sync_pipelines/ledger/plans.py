@@ -6,20 +6,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from sync_pipelines.engine.outcome import Planned
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Operation, State
-from sync_pipelines.errors import FixConfiguration, Stop
+from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
-from sync_pipelines.ledger.relation import dumps
+from sync_pipelines.ledger.relation import dumps, loads
 from sync_pipelines.ledger.tables import plans
-from sync_pipelines.ledger.writes import REPLANNED, SavedWrite, content, in_doubt, known, save, writes_of
+from sync_pipelines.ledger.writes import REPLANNED, SavedWrite, content, known, save, writes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +45,29 @@ class Plan:
     """Writes by operation."""
     amounts: Mapping[str, int]
     """Minor units that move, by currency."""
+    held: tuple[SavedWrite, ...] = ()
+    """Told when it is saved: what was left out, because the very same was sent before."""
 
 
-def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Planned:
+def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
     """Save a plan without the writes that were refused, confirmed or are in doubt with the same content.
 
-    `held` counts those. Saving the same writes in the same run again gives the same plan.
+    Saving the same writes in the same run again gives the same plan.
     """
     before = known(change.connection, planned)
-    held = {saved.write.request.idempotency_key for saved in before if saved.state not in REPLANNED}
-    fresh = [write for write in planned if write.request.idempotency_key not in held]
+    held = tuple(saved for saved in before if saved.state not in REPLANNED)
+    left_out = {saved.write.request.idempotency_key for saved in held}
+    fresh = [write for write in planned if write.request.idempotency_key not in left_out]
     content_hash = _content_hash(fresh)
     identity = dumps([origin.run_id, origin.domain, origin.target, content_hash])
     plan_id = "plan-" + hashlib.sha256(identity.encode()).hexdigest()[:16]
-    saved = plan(change.connection, plan_id) or _insert(
-        change, Plan(plan_id, origin, content_hash, change.at, "open" if fresh else "applied", *_counted(fresh))
-    )
+    saved = _one(change.connection, select(plans).where(plans.c.plan_id == plan_id))
+    if saved is None or saved.state == "superseded":
+        _overtake(change, origin, plan_id)
+    if saved is None:
+        saved = _insert(change, Plan(plan_id, origin, content_hash, change.at, "open", *_counted(fresh)))
     save(change, plan_id, fresh)
-    creates = saved.counts.get(Operation.CREATE, 0)
-    return Planned(
-        domain=origin.domain,
-        target=origin.target,
-        plan_id=plan_id,
-        snapshot=origin.snapshot,
-        creates=creates,
-        updates=len(fresh) - creates,
-        held=len(planned) - len(fresh),
-        amounts=saved.amounts,
-    )
+    return replace(saved, held=held)
 
 
 def plan(connection: Connection, plan_id: str) -> Plan | None:
@@ -106,37 +99,35 @@ def verified_writes(connection: Connection, plan_id: str) -> list[SavedWrite]:
     return found
 
 
-def open_writes(connection: Connection, domain: str, target: str, run_id: str) -> tuple[list[Write], dict[str, State]]:
-    """What an apply has to bring to an end, with the states: a run's plan, and what earlier runs left in doubt."""
-    wanted = latest_plan(connection, domain, target, run_id=run_id)
-    planned = verified_writes(connection, wanted.plan_id) if wanted else []
-    found = {saved.write.request.write_id: saved for saved in (*in_doubt(connection, target, domain=domain), *planned)}
-    return [saved.write for saved in found.values()], {key: saved.state for key, saved in found.items()}
+def close_plan(change: Change, plan_id: str) -> None:
+    """Note that a plan has been carried out as far as it can be."""
+    done = change.connection.execute(
+        update(plans).where(plans.c.plan_id == plan_id, plans.c.state == "open").values(state="applied")
+    )
+    if done.rowcount:
+        change.tell("plan.applied", plan_id)
 
 
-def newest_open_run(connection: Connection) -> str:
-    """The run whose plans were saved last and are not applied yet."""
-    query = select(plans.c.run_id).where(plans.c.state == "open").order_by(plans.c.number.desc()).limit(1)
-    found: str | None = connection.scalar(query)
-    if found is None:
-        raise FixConfiguration("no saved plan waits to be applied: run `sync-pipelines plan` first")
-    return found
-
-
-def _insert(change: Change, fresh: Plan) -> Plan:
-    origin = fresh.origin
+def _overtake(change: Change, origin: Origin, plan_id: str) -> None:
+    """One plan for a domain and target is open: this one."""
     overtaken = change.connection.execute(
         update(plans)
         .where(plans.c.domain == origin.domain, plans.c.target == origin.target, plans.c.state == "open")
         .values(state="superseded")
         .returning(plans.c.plan_id)
     )
-    for (plan_id,) in overtaken:
-        change.tell("plan.superseded", plan_id, by=fresh.plan_id)
+    for (other,) in overtaken:
+        change.tell("plan.superseded", other, by=plan_id)
+    change.connection.execute(update(plans).where(plans.c.plan_id == plan_id).values(state="open"))
+
+
+def _insert(change: Change, fresh: Plan) -> Plan:
+    origin = fresh.origin
     facts = {name: getattr(origin, name) for name in Origin.__slots__}
     own = {name: getattr(fresh, name) for name in ("content_hash", "counts", "amounts")}
-    fixed = {name: getattr(fresh, name) for name in ("plan_id", "created_at", "state")}
-    change.connection.execute(insert(plans).values(**fixed, **facts, **own))
+    change.connection.execute(
+        insert(plans).values(plan_id=fresh.plan_id, created_at=fresh.created_at, state="open", **facts, **own)
+    )
     change.tell("plan.saved", fresh.plan_id, **facts, **own)
     return fresh
 
@@ -155,7 +146,7 @@ def _content_hash(planned: Sequence[Write]) -> str:
     ordered = sorted(planned, key=lambda write: write.request.idempotency_key)
     digest = hashlib.sha256()
     for write in ordered:
-        digest.update(json.dumps(content(write), sort_keys=True).encode())
+        digest.update(json.dumps(loads(dumps(content(write))), sort_keys=True).encode())
     return digest.hexdigest()
 
 

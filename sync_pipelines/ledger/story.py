@@ -1,49 +1,59 @@
-"""Everything that the ledger knows about one record or business transaction, as rows for people and machines."""
+"""Everything that the ledger knows about one record or business transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, or_, select, union
 
 from sync_pipelines.ledger import audit, work_items, writes
 from sync_pipelines.ledger import tables as t
-from sync_pipelines.ledger.runs import latest_runs
+from sync_pipelines.ledger.audit import AuditEntry
 from sync_pipelines.ledger.work_items import WorkItem
-from sync_pipelines.ledger.writes import SavedWrite
+from sync_pipelines.ledger.writes import Attempt, SavedWrite
 
-Story = dict[str, list[dict[str, Any]]]
-"""Rows by heading; a heading without rows is left out."""
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A record's part in a link, from `since` until it was ended."""
+
+    domain: str
+    link_id: str
+    system: str
+    record_id: str
+    rule: str
+    evidence: str
+    since: datetime
+    until: datetime | None
+    ended_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened to a record in every system, to what was written for it, and who has to work on it."""
+
+    links: list[Membership]
+    writes: list[SavedWrite]
+    attempts: list[Attempt]
+    work_items: list[WorkItem]
+    audit: list[AuditEntry]
 
 
 def story(connection: Connection, word: str) -> Story:
-    """What happened to a record, found by its number, its id in any system, or its link id."""
+    """The story of a record, found by its number, its id in any system, or its link id."""
     link_ids = _link_ids(connection, word)
     memberships = _memberships(connection, link_ids)
-    records = {row["record_id"] for row in memberships}
     found = writes.about(connection, link_ids)
-    return _told(
+    write_ids = [saved.write.request.write_id for saved in found]
+    return Story(
         links=memberships,
-        writes=[_write(saved) for saved in found],
-        attempts=_attempts(connection, [saved.write.request.write_id for saved in found]),
-        exceptions=[_item(item) for item in work_items.about(connection, {word, *records})],
-        audit=_audit(connection, link_ids),
+        writes=found,
+        attempts=writes.attempts_of(connection, write_ids),
+        work_items=work_items.about(connection, {word, *(each.record_id for each in memberships)}),
+        audit=audit.about(connection, [*link_ids, *write_ids]),
     )
-
-
-def last_run(connection: Connection) -> Story:
-    """How the newest run went, and what waits for a person since."""
-    run = [
-        {"run_id": r.run_id, "mode": r.mode, "state": r.state, "started_at": r.started_at, "ended_at": r.ended_at}
-        for r in latest_runs(connection)
-    ]
-    owners = [{"owner": o, "open": n} for o, n in work_items.open_by_owner(connection).items()]
-    return _told(run=run, exceptions=owners) if run else {}
-
-
-def _told(**rows: list[dict[str, Any]]) -> Story:
-    return {heading.capitalize(): found for heading, found in rows.items() if found}
 
 
 def _link_ids(connection: Connection, word: str) -> list[str]:
@@ -57,42 +67,7 @@ def _link_ids(connection: Connection, word: str) -> list[str]:
     return sorted(connection.execute(found).scalars())
 
 
-def _memberships(connection: Connection, link_ids: Sequence[str]) -> list[dict[str, Any]]:
-    names = ("domain", "link_id", "system", "record_id", "rule", "evidence", "since", "until", "ended_reason")
-    query = select(*[t.links.c[name] for name in names]).where(t.links.c.link_id.in_(link_ids))
-    return [dict(row._mapping) for row in connection.execute(query.order_by(t.links.c.membership_id))]
-
-
-def _write(saved: SavedWrite) -> dict[str, Any]:
-    write = saved.write
-    return {
-        "at": saved.updated_at,
-        "target": write.target,
-        "operation": str(write.request.operation),
-        "label": write.label,
-        "state": str(saved.state),
-        "record_id": saved.record_id_after or write.request.record_id,
-        "fields": ", ".join(change.field for change in write.changes),
-        "said": saved.message,
-        "plan_id": saved.plan_id,
-    }
-
-
-def _attempts(connection: Connection, write_ids: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"at": a.started_at, "write_id": a.write_id, "number": a.number, "state": str(a.state), "said": a.message}
-        for a in writes.attempts_of(connection, write_ids)
-    ]
-
-
-def _item(item: WorkItem) -> dict[str, Any]:
-    names = ("kind", "owner", "system", "record_id", "label", "reason", "amount_minor", "currency")
-    times = ("opened_at", "due_at", "resolved_at", "resolution")
-    return {name: getattr(item, name) for name in (*names, *times)}
-
-
-def _audit(connection: Connection, subjects: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"seq": e.seq, "at": e.at, "actor": e.actor, "kind": e.kind, "subject": e.subject}
-        for e in audit.about(connection, subjects)
-    ]
+def _memberships(connection: Connection, link_ids: Sequence[str]) -> list[Membership]:
+    query = select(*[t.links.c[name] for name in Membership.__slots__]).where(t.links.c.link_id.in_(link_ids))
+    found = connection.execute(query.order_by(t.links.c.membership_id))
+    return [Membership(**row._mapping) for row in found]

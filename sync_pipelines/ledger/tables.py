@@ -73,7 +73,6 @@ step_results = Table(
     METADATA,
     _text("run_id", primary_key=True),
     _text("subject", primary_key=True),
-    _text("verb"),
     _json("result"),
     _at("at"),
 )

@@ -1,64 +1,81 @@
-"""Work items: exceptions that wait for a person, opened and resolved by what is found each time."""
+"""Work items: exceptions that wait for a person, opened and resolved by what is found, never by hand alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, TableValuedAlias, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from sync_pipelines.engine.reconcile import Item
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import counted, given
 from sync_pipelines.ledger.tables import work_items
 
-_GONE = "the difference is gone"
+_TOLD = ("domain", "kind", "system", "record_id", "label", "reason", "amount_minor", "currency")
 _MOVING = ("owner", "label", "reason", "amount_minor", "currency", "evidence")
 """What may change about an item while it is open."""
+_COLUMNS = ("fingerprint", *_TOLD, "owner", "evidence", "opened_at", "due_at", "run_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """An exception with the team that is to work it, and the hours that it has."""
+
+    item: Item
+    owner: str
+    due_hours: int = 24
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Work for a person: what is wrong with one record, in words, what it is worth, and whose it is.
+    """An exception as the ledger holds it."""
 
-    `fingerprint` says which disagreement it is; at most one item of a fingerprint is open at a time.
-    """
-
+    item_id: int
     fingerprint: str
     domain: str
     kind: str
+    owner: str
     system: str
     record_id: str
     label: str
     reason: str
     amount_minor: int | None
     currency: str | None
-    owner: str
+    evidence: Mapping[str, Any]
     opened_at: datetime
     due_at: datetime
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    resolved_at: datetime | None = None
-    resolution: str | None = None
+    resolved_at: datetime | None
+    resolution: str | None
+    run_id: str
 
 
-_COLUMNS = (*(name for name in WorkItem.__slots__ if name not in ("resolved_at", "resolution")), "run_id")
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a look at the present did to the open exceptions of a domain."""
+
+    opened: int
+    resolved: int
+    kept: int
 
 
-def sync_work_items(change: Change, domain: str, found: Iterable[WorkItem], *, run_id: str) -> tuple[int, int]:
-    """Open what is new, resolve what is gone, keep the rest with today's words; returns (opened, resolved)."""
-    rows = {each.fingerprint: {**asdict(each), "domain": domain, "run_id": run_id} for each in found}
+def sync_work_items(change: Change, domain: str, found: Iterable[Assigned], *, run_id: str) -> Synced:
+    """Open what is new, resolve what is gone, keep the rest with today's words and amounts."""
+    rows = {each.item.fingerprint: _row(each, domain, change.at, run_id) for each in found}
     relation = given(rows.values(), *[work_items.c[name] for name in _COLUMNS])
     gone = _resolve(change, domain, relation)
     moved = _refresh(change, relation)
     opened = _open(change, relation)
-    for kind, fingerprints in (("resolved", gone), ("changed", moved), ("opened", opened)):
+    for became, fingerprints in (("resolved", gone), ("changed", moved), ("opened", opened)):
         for fingerprint in fingerprints:
             row = rows.get(fingerprint, {})
-            told = {name: row[name] for name in ("kind", "owner", "amount_minor", "currency") if name in row}
-            change.tell(f"exception.{kind}", fingerprint, domain=domain, run_id=run_id, **told)
-    return len(opened), len(gone)
+            told = {name: row[name] for name in ("owner", "amount_minor", "currency") if name in row}
+            change.tell(f"exception.{became}", fingerprint, domain=domain, run_id=run_id, **told)
+    return Synced(len(opened), len(gone), len(rows) - len(opened))
 
 
 def open_work_items(connection: Connection, *, domain: str = "", owner: str = "") -> list[WorkItem]:
@@ -68,11 +85,10 @@ def open_work_items(connection: Connection, *, domain: str = "", owner: str = ""
     return _items(connection, query.order_by(work_items.c.due_at, work_items.c.item_id))
 
 
-def about(connection: Connection, words: Iterable[str]) -> list[WorkItem]:
+def about(connection: Connection, words: Collection[str]) -> list[WorkItem]:
     """Exceptions of records, open and resolved, by their ids or labels."""
-    named = list(words)
-    matches = or_(work_items.c.record_id.in_(named), work_items.c.label.in_(named))
-    return _items(connection, select(work_items).where(matches).order_by(work_items.c.item_id))
+    named = or_(work_items.c.record_id.in_(words), work_items.c.label.in_(words))
+    return _items(connection, select(work_items).where(named).order_by(work_items.c.item_id))
 
 
 def open_by_owner(connection: Connection) -> dict[str, int]:
@@ -80,12 +96,24 @@ def open_by_owner(connection: Connection) -> dict[str, int]:
     return counted(connection, query.group_by(work_items.c.owner).order_by(work_items.c.owner))
 
 
+def _row(each: Assigned, domain: str, at: datetime, run_id: str) -> dict[str, Any]:
+    return {
+        **{name: getattr(each.item, name) for name in ("fingerprint", *_TOLD)},
+        "domain": domain,
+        "owner": each.owner,
+        "evidence": dict(each.evidence),
+        "opened_at": at,
+        "due_at": at + timedelta(hours=each.due_hours),
+        "run_id": run_id,
+    }
+
+
 def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> Sequence[str]:
     query = (
         update(work_items)
         .where(work_items.c.domain == domain, work_items.c.resolved_at.is_(None))
         .where(work_items.c.fingerprint.not_in(select(relation.c.fingerprint)))
-        .values(resolved_at=change.at, resolution=_GONE)
+        .values(resolved_at=change.at, resolution="the difference is gone")
     )
     return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
 
@@ -112,5 +140,4 @@ def _open(change: Change, relation: TableValuedAlias) -> Sequence[str]:
 
 
 def _items(connection: Connection, query: Select[Any]) -> list[WorkItem]:
-    own = query.with_only_columns(*[work_items.c[name] for name in WorkItem.__slots__])
-    return [WorkItem(**row._mapping) for row in connection.execute(own)]
+    return [WorkItem(**row._mapping) for row in connection.execute(query)]

@@ -109,30 +109,6 @@ def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[S
     return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
 
 
-def states_of_plan(connection: Connection, domain: str, target: str, run_id: str) -> tuple[str, dict[str, int]]:
-    """The id of a run's latest plan for a target, and how many of its writes are in which state."""
-    newest = (
-        select(plans.c.plan_id)
-        .where(plans.c.domain == domain, plans.c.target == target, plans.c.run_id == run_id)
-        .order_by(plans.c.number.desc())
-        .limit(1)
-    )
-    plan_id = connection.scalar(newest) or ""
-    query = select(writes.c.state, func.count()).where(writes.c.plan_id == plan_id).group_by(writes.c.state)
-    return plan_id, counted(connection, query)
-
-
-def wrote(connection: Connection, domain: str, target: str, run_id: str) -> bool:
-    """Whether a run has sent anything of a domain to a target."""
-    sent = (
-        select(attempts.c.attempt_id)
-        .join(writes, writes.c.write_id == attempts.c.write_id)
-        .join(plans, plans.c.plan_id == writes.c.plan_id)
-        .where(plans.c.run_id == run_id, writes.c.domain == domain, writes.c.target == target)
-    )
-    return bool(connection.scalar(select(sent.exists())))
-
-
 def refused_writes(connection: Connection, domain: str) -> pa.Table:
     """What targets refused and nothing has put right since: target, link_id, message, code."""
     latest = (
@@ -205,31 +181,15 @@ def record_outcomes(change: Change, outcomes: Sequence[Outcome]) -> None:
             updated_at=change.at,
             **{name: relation.c[name] for name in ("state", "code", "message")},
         )
-        .returning(*[writes.c[name] for name in ("plan_id", "write_id", "correlation_id", "state", "code")], known_id)
+        .returning(*[writes.c[name] for name in ("write_id", "correlation_id", "state", "code")], known_id)
     ).all()
     change.connection.execute(
         update(attempts)
         .where(attempts.c.write_id == relation.c.write_id, attempts.c.ended_at.is_(None))
         .values(ended_at=change.at, **{name: relation.c[name] for name in ("state", "code", "message")})
     )
-    _close_plans(change, {plan_id for plan_id, *_ in ended})
-    for _, write_id, correlation_id, state, code, record_id in ended:
+    for write_id, correlation_id, state, code, record_id in ended:
         change.tell(f"write.{state}", write_id, correlation_id=correlation_id, code=code, record_id=record_id)
-
-
-def _close_plans(change: Change, plan_ids: Collection[str]) -> None:
-    """A plan is applied when nothing of it waits or is in doubt any more."""
-    waiting = select(writes.c.plan_id).where(
-        writes.c.plan_id.in_(plan_ids), writes.c.state.in_((State.PLANNED, *_UNSETTLED))
-    )
-    done = (
-        update(plans)
-        .where(plans.c.plan_id.in_(plan_ids), plans.c.state == "open", plans.c.plan_id.not_in(waiting))
-        .values(state="applied")
-        .returning(plans.c.plan_id)
-    )
-    for plan_id in change.connection.execute(done).scalars():
-        change.tell("plan.applied", plan_id)
 
 
 def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:

@@ -48,7 +48,6 @@ def _create_step_results() -> None:
         "step_results",
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("result", JSONB, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "subject", name="step_results_pkey"),

@@ -1,0 +1,60 @@
+"""Small makers of what the ledger keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from sync_pipelines.engine.plan import Change, Write
+from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.ledger import Origin
+
+ADDED = ("link_id", "system", "record_id", "rule", "evidence")
+ENDED = ("link_id", "system", "record_id", "reason")
+
+
+def table(names: tuple[str, ...], *rows: tuple[str, ...]) -> pa.Table:
+    values = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pa.table({name: pa.array(each, pa.string()) for name, each in zip(names, values, strict=True)})
+
+
+@pytest.fixture
+def added() -> Callable[..., pa.Table]:
+    """Memberships to add, from rows of link, system and record."""
+    return lambda *rows: table(ADDED, *[(*row, "number", "both carry the same number") for row in rows])
+
+
+@pytest.fixture
+def ended() -> Callable[..., pa.Table]:
+    """Memberships to end, from rows of link, system and record."""
+    return lambda *rows: table(ENDED, *[(*row, "a person said so") for row in rows])
+
+
+@pytest.fixture
+def write() -> Callable[..., Write]:
+    def make(name: str = "1", **changed: object) -> Write:
+        request = Request(
+            write_id=f"write-{name}",
+            object="customers",
+            operation=Operation.CREATE,
+            record_id=None,
+            external_id=f"link-{name}",
+            body={"name": "Ünïcode & Söhne", "address": {"lines": ["1 Main St"]}, "balance": 12.5, "on": True},
+            then=("activate",),
+            idempotency_key=f"key-{name}",
+            correlation_id=f"deal-{name}",
+        )
+        changes = (Change("name", None, "Ünïcode & Söhne"), Change("email", "old", None))
+        made = Write(request, "customer", "stripe", f"link-{name}", f"C-{name}", changes, None, 1250, "EUR")
+        return replace(made, **changed)
+
+    return make
+
+
+@pytest.fixture
+def origin() -> Callable[..., Origin]:
+    """What a plan was made from, by run."""
+    return lambda run_id="run-1", domain="customer", target="stripe": Origin(run_id, domain, target, 7, "m1", "o1")
