@@ -248,20 +248,18 @@ def _walk(
     terminal = Terminal(err if as_json else out)
     chosen = _chosen(domains, list(topology.domains))
     planned = []
-    with planes.server(topology):
-        with Loop.open(
-            topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental"
-        ) as loop:
-            steps = course(loop, chosen, verbs or VERBS)
-            with terminal.progress(len(steps)) as tell:
-                for told in walk(steps):
-                    tell(line(told))
-                    if told.step.verb == "plan" and told.outcome is not None:
-                        planned.append(told.outcome)
-            if show == "plan":
-                terminal.plans(planned, lambda plan_id: [saved.write for saved in loop.ledger.writes(plan_id)])
-            summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
-        _keep(topology.state, summary)
+    with planes.server(topology), Loop.open(
+        topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental"
+    ) as loop:
+        steps = course(loop, chosen, verbs or VERBS)
+        with terminal.progress(len(steps)) as tell:
+            for told in walk(steps):
+                tell(line(told))
+                if told.step.verb == "plan" and told.outcome is not None:
+                    planned.append(told.outcome)
+        if show == "plan":
+            terminal.plans(planned, lambda plan_id: [saved.write for saved in loop.ledger.writes(plan_id)])
+        summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
     _hand_over(summary, as_json=as_json, terminal=terminal)
     return summary
 
@@ -270,10 +268,6 @@ def _chosen(asked: list[str] | None, known: list[str]) -> list[str]:
     if unknown := sorted(set(asked or ()) - set(known)):
         raise FixConfiguration(f"no domain {', '.join(unknown)}; there are {', '.join(known)}")
     return asked or known
-
-
-def _keep(state: Path, summary: dict[str, Any]) -> None:
-    (state / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
 def _hand_over(summary: dict[str, Any], *, as_json: bool, terminal: Any) -> None:

@@ -6,6 +6,7 @@ same steps. Each method may be called again at any time: it looks at what is, an
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,9 +73,9 @@ class Loop:
             try:
                 yield loop
             except BaseException:
-                ledger.end_run(run_id, state="failed", summary=loop.summary())
+                loop._end("failed")
                 raise
-            ledger.end_run(run_id, state="finished", summary=loop.summary())
+            loop._end("finished")
 
     def objects(self, system: str) -> list[str]:
         """The objects of a system that its mappings declare."""
@@ -234,6 +235,13 @@ class Loop:
         }
 
     # What the verbs share
+
+    def _end(self, state: str) -> None:
+        """Keep what the run came to, in the ledger and for machines in summary.json."""
+        summary = self.summary()
+        self.ledger.end_run(self.run_id, state=state, summary=summary)
+        self.topology.state.mkdir(parents=True, exist_ok=True)
+        (self.topology.state / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
     def _report_path(self) -> Path:
         return self.topology.state / "reports" / f"finance-{self.run_id}.html"

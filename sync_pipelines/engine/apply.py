@@ -152,8 +152,10 @@ def _read_back(on: Application, writes: Sequence[Write]) -> dict[str, Found]:
     creates = [w for w in writes if w.request.operation is not Operation.UPDATE]
     for name, group in groupby(sorted(creates, key=lambda w: w.request.object), key=lambda w: w.request.object):
         by_external_id = {w.request.external_id: w for w in group}
-        answer = on.system.find(name, list(by_external_id))
-        found |= {_id(by_external_id[key]): record for key, record in answer.items()}
+        for key, trace in on.system.find(name, list(by_external_id)).items():
+            write = by_external_id[key]
+            if trace.record_id != write.request.record_id:  # a predecessor is no trace of its successor
+                found[_id(write)] = trace
     updates = [w for w in writes if w.request.operation is Operation.UPDATE]
     current = _current(on, updates)
     for write in updates:
