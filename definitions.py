@@ -16,22 +16,28 @@ from resources.loop import loop
 from resources.probe import probe
 from sensors import alerts, changes, jobs, launch, schedules
 from sync_pipelines import config
+from sync_pipelines.engine.topology import Topology
 
 TOPOLOGY = Path(os.environ.get("SYNC_TOPOLOGY", Path(__file__).parent / "sync.toml"))
+
+
+def graph(topology: Topology, *, loop: object, probe: object) -> dg.Definitions:
+    """Everything a topology asks for, over the given resources."""
+    return dg.Definitions(
+        assets=assets.build(topology),
+        resources={"loop": loop, "probe": probe},
+        jobs=jobs.build(topology),
+        schedules=schedules.build(topology),
+        sensors=[*changes.build(topology), alerts.run_failed()],
+        executor=dg.in_process_executor,
+    )
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Loads without a database and without secrets: both are asked for when a run or a sensor needs them."""
     topology = config.load(TOPOLOGY, strict=False)
-    return dg.Definitions(
-        assets=assets.build(topology),
-        resources={"loop": loop(TOPOLOGY), "probe": probe(TOPOLOGY)},
-        jobs=jobs.build(topology),
-        schedules=schedules.build(topology),
-        sensors=[*changes.build(topology), alerts.run_failed()],
-        executor=dg.in_process_executor,
-    )
+    return graph(topology, loop=loop(TOPOLOGY), probe=probe(TOPOLOGY))
 
 
 if __name__ == "__main__":

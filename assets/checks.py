@@ -92,15 +92,14 @@ def _facts(check: Check) -> Iterator[tuple[str, Any]]:
     for currency, amount in sorted(check.amounts.items()):
         yield f"amount_{currency}", spell(amount, currency)
     if check.sample:
-        yield "sample", dg.MetadataValue.table([_row(each) for each in check.sample], _columns(check.sample))
+        yield "sample", _table(check.sample)
     if check.reason:
         yield "reason", check.reason
 
 
-def _columns(sample: Sequence[Mapping[str, Any]]) -> dg.TableSchema:
-    names = dict.fromkeys(name for row in sample for name in row)
-    return dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
-
-
-def _row(row: Mapping[str, Any]) -> dg.TableRecord:
-    return dg.TableRecord({name: "" if value is None else str(value) for name, value in row.items()})
+def _table(sample: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """The sample as a table: rows may know different columns, Dagster wants the same in each."""
+    names = list(dict.fromkeys(name for row in sample for name in row))
+    records = [{name: "" if row.get(name) is None else str(row[name]) for name in names} for row in sample]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema)

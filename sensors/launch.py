@@ -29,8 +29,11 @@ class Progress:
     """Turns a run's events into one JSON line for each step that ends."""
 
     out: IO[str]
+    assets: Mapping[str, str]
+    """Step key → asset key."""
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: dict[str, list[Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def say(self, **line: Any) -> None:
         print(json.dumps(line, default=str), file=self.out, flush=True)
@@ -48,15 +51,19 @@ class Progress:
                 self._ended(event, "done", seconds=event.step_success_data.duration_ms / 1000)
             case dg.DagsterEventType.STEP_FAILURE:
                 self._ended(event, "failed", error=_reason(event.step_failure_data))
-            case dg.DagsterEventType.STEP_SKIPPED:
-                self._ended(event, "skipped")
+
+    def skipped(self) -> None:
+        """Tell the steps that never began, because something before them failed."""
+        for step in sorted(set(self.assets) - self.ended):
+            self.say(asset=self.assets[step], state="skipped")
 
     def _ended(self, event: dg.DagsterEvent, state: str, **more: Any) -> None:
         step = str(event.step_key)
+        self.ended.add(step)
         bad = [check for check in self.checks.get(step, []) if not check.passed]
         unknown = [check.check_name for check in bad if check.metadata["outcome"].value == "not checked"]
         self.say(
-            step=step,
+            asset=self.assets[step],
             state=state,
             counts=self.counts.get(step, {}),
             failed_checks=[check.check_name for check in bad if check.check_name not in unknown],
@@ -77,16 +84,18 @@ def main(defs: Any, topology: Topology, arguments: Sequence[str]) -> int:
     os.environ["DAGSTER_HOME"] = str(dagster_home(topology))
     out = sys.stdout
     with redirect_stdout(sys.stderr), dg.DagsterInstance.get() as instance:
-        return execute(defs, instance, job=asked.job, mode=asked.mode, progress=Progress(out))
+        return execute(defs, instance, job=asked.job, mode=asked.mode, out=out)
 
 
-def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mode: str, progress: Progress) -> int:
+def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mode: str, out: IO[str]) -> int:
     """Run a job in this process, one JSON line for its start, each step and its end."""
     bury(instance)
     run_id = str(uuid4())
-    instance.add_event_listener(run_id, progress.hear)
     definition = defs.resolve_job_def(job)
-    progress.say(run=run_id, job=job, steps=len(definition.graph.node_defs))
+    keys = definition.asset_layer.executable_asset_keys
+    progress = Progress(out, {key.to_python_identifier(): key.to_user_string() for key in keys})
+    instance.add_event_listener(run_id, progress.hear)
+    progress.say(run=run_id, job=job, steps=len(keys))
     result = definition.execute_in_process(
         instance=instance,
         run_id=run_id,
@@ -94,6 +103,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mod
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         tags={MODE: mode, HOST: socket.gethostname(), PROCESS: str(os.getpid())},
     )
+    progress.skipped()
     progress.say(run=run_id, success=result.success)
     return 0 if result.success else 1
 
@@ -126,10 +136,10 @@ def _numbers(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reason(failure: Any) -> str:
-    """The words of whoever raised it, without Dagster's wrapping and the stack."""
+    """What the step said itself, or else the innermost error without its stack."""
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
     error = failure.error
-    if error is None:
-        return ""
-    while error.cause is not None and error.cls_name == "DagsterExecutionStepExecutionError":
+    while error is not None and error.cause is not None:
         error = error.cause
-    return str(error.message).strip()
+    return str(error.message).strip() if error is not None else ""

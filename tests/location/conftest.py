@@ -84,9 +84,28 @@ def defs() -> dg.Definitions:
     return definitions.defs()
 
 
+@dataclass
+class Stage:
+    """Where a test puts the loop that the graph is to run with; the graph itself is built once."""
+
+    loop: FakeLoop | None = None
+
+
+@pytest.fixture(scope="session")
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture(scope="session")
+def rehearsal(topology: Topology, stage: Stage) -> dg.Definitions:
+    """The same graph over the loop on the stage."""
+    return definitions.graph(topology, loop=dg.ResourceDefinition(lambda _: stage.loop), probe=dict)
+
+
 @pytest.fixture
-def loop(topology: Topology) -> FakeLoop:
-    return FakeLoop(topology)
+def loop(topology: Topology, stage: Stage) -> FakeLoop:
+    stage.loop = FakeLoop(topology)
+    return stage.loop
 
 
 @pytest.fixture
@@ -96,15 +115,14 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def run(defs: dg.Definitions, loop: FakeLoop, instance: dg.DagsterInstance) -> Any:
+def run(rehearsal: dg.Definitions, loop: FakeLoop, instance: dg.DagsterInstance) -> Any:
     """Runs a job, or the assets named by their keys, with the fake loop."""
 
     def execute(job: str = "full", *keys: str) -> dg.ExecuteInProcessResult:
-        return defs.resolve_job_def(job).execute_in_process(
+        return rehearsal.resolve_job_def(job).execute_in_process(
             instance=instance,
             raise_on_error=False,
             asset_selection=[dg.AssetKey.from_user_string(key) for key in keys] or None,
-            resources={"loop": loop},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 

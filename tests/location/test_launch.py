@@ -19,24 +19,12 @@ from sync_pipelines.errors import RetryLater
 
 
 @pytest.fixture
-def lines(defs: dg.Definitions, loop: Any, instance: dg.DagsterInstance) -> Any:
+def lines(rehearsal: dg.Definitions, loop: Any, instance: dg.DagsterInstance) -> Any:
     """Launches the full job with the fake loop; answers the exit code and the lines."""
-    faked = dg.Definitions.merge(dg.Definitions(), defs)
 
     def run() -> tuple[int, list[dict[str, Any]]]:
         out = io.StringIO()
-        code = launch.execute(
-            dg.Definitions(
-                assets=faked.assets,
-                jobs=faked.jobs,
-                executor=dg.in_process_executor,
-                resources={"loop": loop},
-            ),
-            instance,
-            job="full",
-            mode="full",
-            progress=launch.Progress(out),
-        )
+        code = launch.execute(rehearsal, instance, job="full", mode="full", out=out)
         return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
     return run
