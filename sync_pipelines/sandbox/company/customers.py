@@ -26,11 +26,7 @@ def customers(scale: int, ids: Ids) -> tuple[Customer, ...]:
     families += [_ordinary] * (ACCOUNTS * scale - live)
     registry.rng.shuffle(families)
     made = [customer for tell in families for customer in tell(registry)]
-    return tuple(_stamped(customer, index, registry) for index, customer in enumerate(made))
-
-
-def _stamped(customer: Customer, index: int, registry: Registry) -> Customer:
-    return replace(customer, stamped_at=touched(registry.rng)) if customer.account_id else customer
+    return tuple(replace(c, stamped_at=touched(registry.rng)) if c.account_id else c for c in made)
 
 
 def _account(registry: Registry, profile: Profile) -> Customer:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from sync_pipelines.domains.money import major
 from sync_pipelines.sandbox.company import defects as kind
 from sync_pipelines.sandbox.company.catalog import rounded
 from sync_pipelines.sandbox.company.defects import Kind
-from sync_pipelines.sandbox.company.model import VAT_COUNTRIES, Credit, Customer, Deal, Facts, Paper, Product
-from sync_pipelines.sandbox.company.moments import FIRST_OPEN_DAY
+from sync_pipelines.sandbox.company.model import Credit, Customer, Deal, Facts, Paper, Product
+from sync_pipelines.sandbox.erp_books import VAT_COUNTRIES
 
 Row = dict[str, Any]
 Priced = tuple[Product, int, int]
@@ -34,11 +33,6 @@ def rows(facts: Facts) -> dict[str, list[Row]]:
         "sales": [_sale(deal) for deal in facts.deals if deal.fate.order not in NOT_IN_ERP],
         "invoices": sorted(invoices, key=lambda row: (row["date"], row["reference"])),
     }
-
-
-def is_open(day: date) -> bool:
-    """Whether the ERP still takes documents of that day."""
-    return day >= FIRST_OPEN_DAY
 
 
 def _party(customer: Customer) -> Row:
@@ -123,11 +117,7 @@ def _document(reference: str, customer: Customer, day: date, lines: list[Priced]
         "date": day,
         "currency": customer.currency,
         "lines": [
-            {"product_code": product.code, "quantity": quantity, "unit_price": _decimal(unit, customer.currency)}
+            {"product_code": product.code, "quantity": quantity, "unit_price": major(unit, customer.currency)}
             for product, quantity, unit in lines
         ],
     }
-
-
-def _decimal(amount_minor: int, currency: str) -> Decimal:
-    return major(amount_minor, currency)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sync_pipelines.sandbox.company.defects import Kind
+from sync_pipelines.sandbox.erp_books import VAT_COUNTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,3 @@ def tax_minor(net_minor: int, country: str) -> int:
     (201, 0)
     """
     return net_minor // 5 if country in VAT_COUNTRIES else 0
-
-
-VAT_COUNTRIES = frozenset({"DE", "FR", "NL", "IE", "ES"})

@@ -15,9 +15,10 @@ from sync_pipelines.sandbox.company.ids import Ids
 from sync_pipelines.sandbox.company.model import Customer, Deal, Facts, Line, Product, Pursuit
 from sync_pipelines.sandbox.company.moments import IMPORTS, during, stamp, touched
 from sync_pipelines.sandbox.company.words import BY_CODE
+from sync_pipelines.sandbox.erp_books import COMPANY
 
 Row = dict[str, Any]
-LEGAL_ENTITY = "US01"
+LEGAL_ENTITY = COMPANY[0]
 
 
 def rows(facts: Facts) -> dict[str, list[Row]]:

@@ -14,7 +14,6 @@ class Country:
 
     code: str
     currency: str
-    taxed: bool
     beginnings: tuple[str, ...]
     endings: tuple[str, ...]
     trades: tuple[str, ...]
@@ -64,7 +63,6 @@ _LAST = _words(
 UNITED_STATES = Country(
     code="US",
     currency="USD",
-    taxed=False,
     beginnings=_BEGINNINGS,
     endings=_ENDINGS,
     trades=_TRADES,
@@ -89,7 +87,6 @@ UNITED_STATES = Country(
 CANADA = Country(
     code="CA",
     currency="USD",
-    taxed=False,
     beginnings=_BEGINNINGS,
     endings=_ENDINGS,
     trades=_TRADES,
@@ -109,7 +106,6 @@ CANADA = Country(
 UNITED_KINGDOM = Country(
     code="GB",
     currency="USD",
-    taxed=False,
     beginnings=_BEGINNINGS,
     endings=_ENDINGS,
     trades=_TRADES,
@@ -130,7 +126,6 @@ UNITED_KINGDOM = Country(
 AUSTRALIA = Country(
     code="AU",
     currency="USD",
-    taxed=False,
     beginnings=_BEGINNINGS,
     endings=_ENDINGS,
     trades=_TRADES,
@@ -150,7 +145,6 @@ AUSTRALIA = Country(
 GERMANY = Country(
     code="DE",
     currency="EUR",
-    taxed=True,
     beginnings=_words(
         "Hoff Linden Eichen Falken Rosen Winter Sommer Kessel Reuter Vogel Adler Silber Birken Kron Wald Tannen "
         "Mühl Burg Stern Kupfer Hirsch Amsel Kiefer Nord Weiden"
@@ -181,7 +175,6 @@ GERMANY = Country(
 FRANCE = Country(
     code="FR",
     currency="EUR",
-    taxed=True,
     beginnings=_words("Beau Clair Mont Belle Haute Bois Fon Roche Val Grand Aigue Pierre"),
     endings=_words("mont rive fontaine lieu ville champ court lande combe sault"),
     trades=_words(
@@ -213,7 +206,6 @@ FRANCE = Country(
 NETHERLANDS = Country(
     code="NL",
     currency="EUR",
-    taxed=True,
     beginnings=_words("Ooster Wester Noorder Zuider Haven Duin Water Wind Tulpen Molen"),
     endings=_words("dijk veld kamp hof meer land burg stroom"),
     trades=_words("Logistiek Techniek Energie Agro Software Maritiem Verzekeringen Bouw Zuivel Media Chemie Handel"),
@@ -233,7 +225,6 @@ NETHERLANDS = Country(
 IRELAND = Country(
     code="IE",
     currency="EUR",
-    taxed=True,
     beginnings=_words("Kil Bally Dun Glen Carrick Clon Knock Inish Rath Shan"),
     endings=_words("more kenny dare lough moyle garvan derry na corran tara"),
     trades=_TRADES,
@@ -249,7 +240,6 @@ IRELAND = Country(
 SPAIN = Country(
     code="ES",
     currency="EUR",
-    taxed=True,
     beginnings=_words("Sierra Costa Monte Vega Valle Puente Torre Fuente Campo Prado"),
     endings=_words("blanca verde alta clara nueva real dorada serena"),
     trades=_words(
@@ -267,7 +257,6 @@ SPAIN = Country(
 JAPAN = Country(
     code="JP",
     currency="JPY",
-    taxed=False,
     beginnings=_words("Hoshi Yama Kawa Mori Ishi Taka Matsu Fuji Aka Naka Kita Nishi Haru Toki Sugi"),
     endings=_words("no da moto mura shima zawa hara guchi"),
     trades=_words("Denki Seisakusho Shoji Kogyo Bussan Systems Kagaku Seimitsu Kensetsu Jitsugyo Unyu Shokuhin"),
