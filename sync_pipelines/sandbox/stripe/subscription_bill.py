@@ -20,7 +20,23 @@ def first_bill(account: Account, customer: Document, subscription: Document) -> 
     """
     if subscription["status"] == "trialing":
         return subscription
-    invoice = new_draft(
+    invoice = _draft(account, customer, subscription)
+    lines = [_line(account, item, invoice) for item in reversed(subscription["items"]["data"])]
+    invoice = account.change(invoice, with_lines(invoice, lines))
+    account.emit("invoice.created", invoice)
+    if subscription["collection_method"] == "charge_automatically":
+        invoice = finalize(account, invoice)
+    if subscription["status"] == "active" and invoice["status"] == "open":
+        settle(
+            account,
+            invoice,
+            payment={"payment_intent": account.new_id("payment_intent"), "type": "payment_intent"},
+        )
+    return account.change(subscription, {"latest_invoice": invoice["id"]})
+
+
+def _draft(account: Account, customer: Document, subscription: Document) -> Document:
+    return new_draft(
         account,
         customer,
         {
@@ -40,18 +56,6 @@ def first_bill(account: Account, customer: Document, subscription: Document) -> 
             },
         },
     )
-    lines = [_line(account, item, invoice) for item in reversed(subscription["items"]["data"])]
-    invoice = account.change(invoice, with_lines(invoice, lines))
-    account.emit("invoice.created", invoice)
-    if subscription["collection_method"] == "charge_automatically":
-        invoice = finalize(account, invoice)
-    if subscription["status"] == "active" and invoice["status"] == "open":
-        settle(
-            account,
-            invoice,
-            payment={"payment_intent": account.new_id("payment_intent"), "type": "payment_intent"},
-        )
-    return account.change(subscription, {"latest_invoice": invoice["id"]})
 
 
 def _due(account: Account, subscription: Document) -> int | None:

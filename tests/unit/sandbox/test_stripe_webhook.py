@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 from stripe_desk import Desk, open_desk
 
 from sync_pipelines.sandbox.faults import FaultPlan, Rule
-from sync_pipelines.sandbox.stripe.webhook import Deliveries
+from sync_pipelines.sandbox.stripe.webhook import Deliveries, sign
 
 
 class Inbox(BaseAdapter):
@@ -45,6 +45,15 @@ def listening(*types: str) -> tuple[Desk, Inbox, Deliveries, str]:
     endpoint = desk.post("/v1/webhook_endpoints", form=form)
     deliveries = Deliveries(desk.sandbox.vendor.account, faults=desk.sandbox.faults, session=session)
     return desk, inbox, deliveries, endpoint["secret"]
+
+
+def test_the_signature_equals_the_published_vector() -> None:
+    body = b'{"id":"evt_1demo","object":"event","type":"invoice.finalized"}'
+
+    header = sign("whsec_sandbox_demo_secret", 1790000000, body)
+
+    signature = "e0f92c4ec1f2568acbbdfe63447b3901389c918689b6ba7822140a1f1428bc09"
+    assert header == f"t=1790000000,v1={signature}"
 
 
 def test_a_delivery_carries_the_event_and_its_signature() -> None:
