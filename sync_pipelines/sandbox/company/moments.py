@@ -49,13 +49,12 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
-def touched(rng: Random, *, since: datetime | None = None) -> datetime:
-    """When a record was last saved in 2026: a third of them in a bulk import, unless born later."""
-    if since is None and rng.random() < 0.35:
+def touched(rng: Random) -> datetime:
+    """When a record was last saved in 2026: for a third of them, by a bulk import."""
+    if rng.random() < 0.35:
         return rng.choice(IMPORTS)
-    first = max(since or datetime.min.replace(tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
-    last = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    return first + timedelta(seconds=rng.randint(0, max(int((last - first).total_seconds()), 0)))
+    first, last = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    return first + timedelta(seconds=rng.randint(0, int((last - first).total_seconds())))
 
 
 def months_after(day: date, months: int) -> date:
