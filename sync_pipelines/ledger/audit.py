@@ -80,15 +80,14 @@ def append(connection: Connection, entries: Sequence[Entry], *, at: datetime, ac
 def first_broken(connection: Connection) -> int | None:
     """The first `seq` that was edited, removed or put elsewhere; None when the chain is whole."""
     head = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
-    entries = connection.execution_options(yield_per=5_000).execute(
-        select(audit_entries).where(audit_entries.c.seq <= head.seq).order_by(audit_entries.c.seq)
-    )
+    oldest_first = select(audit_entries).where(audit_entries.c.seq <= head.seq).order_by(audit_entries.c.seq)
     seq, previous = 0, ""
-    for seq, row in enumerate(entries, start=1):
-        entry = _entry(row)
-        if entry.seq != seq or entry.previous_hash != previous or entry.hash != entry.computed_hash():
-            return seq
-        previous = entry.hash
+    with connection.execute(oldest_first, execution_options={"yield_per": 5_000}) as entries:
+        for seq, row in enumerate(entries, start=1):
+            entry = _entry(row)
+            if entry.seq != seq or entry.previous_hash != previous or entry.hash != entry.computed_hash():
+                return seq
+            previous = entry.hash
     if seq != head.seq:
         return seq + 1
     return None if previous == head.hash else seq

@@ -17,6 +17,7 @@ from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import address, audit, links, plans, relation, runs, steps, story, work_items, writes
+from sync_pipelines.ledger.audit import AuditEntry
 from sync_pipelines.ledger.change import Change, changing
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
@@ -226,6 +227,11 @@ class Ledger:
         """The first audit entry that was edited, removed or reordered; None when the trail is whole."""
         with self._look() as connection:
             return audit.first_broken(connection)
+
+    def audit_of(self, subject: str) -> list[AuditEntry]:
+        """The entries that tell of a subject or a business transaction, oldest first."""
+        with self._look() as connection:
+            return audit.about(connection, [subject])
 
     def story(self, word: str) -> Story:
         """What happened to a record, by its number, its id in any system, or its link id."""

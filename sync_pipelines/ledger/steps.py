@@ -54,7 +54,8 @@ def checks_of(connection: Connection, run_id: str) -> list[Check]:
 def checks_by_result(connection: Connection, run_id: str) -> dict[str, int]:
     """How many checks of a run passed, failed, and could not be made."""
     query = select(check_results.c.result, func.count("*")).where(check_results.c.run_id == run_id)
-    return counted(connection, query.group_by(check_results.c.result))
+    found = counted(connection, query.group_by(check_results.c.result))
+    return {result.value: found.get(result.value, 0) for result in Result}
 
 
 def save_totals(change: Change, run_id: str, domain: str, totals: Sequence[Total]) -> None:
