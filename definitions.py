@@ -41,4 +41,4 @@ def defs() -> dg.Definitions:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.main(defs, config.load(TOPOLOGY, strict=False), sys.argv[1:]))
+    sys.exit(launch.main(defs(), config.load(TOPOLOGY, strict=False), sys.argv[1:]))

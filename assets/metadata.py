@@ -32,6 +32,7 @@ def conformed(outcome: Conformed) -> Facts:
     return {
         "dagster/row_count": outcome.records,
         "dagster/column_lineage": column_lineage(outcome.lineage),
+        "records": outcome.records,
         "quarantined": outcome.quarantined,
         "changed_since_last_time": outcome.changed,
     }
@@ -40,6 +41,7 @@ def conformed(outcome: Conformed) -> Facts:
 def matched(outcome: Matched) -> Facts:
     return {
         "dagster/row_count": outcome.links,
+        "links": outcome.links,
         "added": outcome.added,
         "removed": outcome.removed,
         "ambiguous": outcome.ambiguous,
@@ -52,7 +54,7 @@ def planned(outcome: Planned) -> Facts:
         "dagster/row_count": outcome.writes,
         "creates": outcome.creates,
         "updates": outcome.updates,
-        "held_back": outcome.held,
+        "held": outcome.held,
         "plan": outcome.plan_id,
         "snapshot": outcome.snapshot,
         **_amounts(outcome.amounts),
@@ -70,6 +72,7 @@ def applied(outcome: Applied) -> Facts:
 def reconciled(outcome: Reconciled) -> Facts:
     return {
         "dagster/row_count": outcome.compared,
+        "compared": outcome.compared,
         "agreeing": outcome.agreeing,
         "findings": sum(outcome.findings.values()),
         **{f"findings_{kind}": count for kind, count in sorted(outcome.findings.items())},

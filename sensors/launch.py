@@ -34,28 +34,36 @@ class Progress:
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: dict[str, list[Any]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    failed: bool = False
+    error: str = ""
+    """Why the run failed before any step did: it could not open the loop."""
 
     def say(self, **line: Any) -> None:
         print(json.dumps(line, default=str), file=self.out, flush=True)
 
     def hear(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
+        if event is None:
+            return
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE and not self.failed:
+            self.error = _innermost(event.job_failure_data.error)
+        if event.step_key is None:
             return
         match event.event_type:
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
-                self.counts[event.step_key] = _numbers(event.step_materialization_data.materialization.metadata)
+                self.counts[event.step_key] = _counts(event.step_materialization_data.materialization.metadata)
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self.checks.setdefault(event.step_key, []).append(event.asset_check_evaluation_data)
             case dg.DagsterEventType.STEP_SUCCESS:
                 self._ended(event, "done", seconds=event.step_success_data.duration_ms / 1000)
             case dg.DagsterEventType.STEP_FAILURE:
+                self.failed = True
                 self._ended(event, "failed", error=_reason(event.step_failure_data))
 
     def skipped(self) -> None:
         """Tell the steps that never began, because something before them failed."""
         for step in sorted(set(self.assets) - self.ended):
-            self.say(asset=self.assets[step], state="skipped")
+            self.say(step=self.assets[step], state="skipped", counts={}, failed_checks=[])
 
     def _ended(self, event: dg.DagsterEvent, state: str, **more: Any) -> None:
         step = str(event.step_key)
@@ -63,7 +71,7 @@ class Progress:
         bad = [check for check in self.checks.get(step, []) if not check.passed]
         unknown = [check.check_name for check in bad if check.metadata["outcome"].value == "not checked"]
         self.say(
-            asset=self.assets[step],
+            step=self.assets[step],
             state=state,
             counts=self.counts.get(step, {}),
             failed_checks=[check.check_name for check in bad if check.check_name not in unknown],
@@ -72,10 +80,10 @@ class Progress:
         )
 
 
-def main(defs: Any, topology: Topology, arguments: Sequence[str]) -> int:
+def main(defs: dg.Definitions, topology: Topology, arguments: Sequence[str]) -> int:
     """Run a job against the instance in the state folder; 0 when every step succeeded."""
     parser = argparse.ArgumentParser(prog="definitions.py", description="Run one job of the graph.")
-    parser.add_argument("job", help="full, changes, <domain>_reconcile")
+    parser.add_argument("job", choices=sorted(_jobs(defs)))
     parser.add_argument("--mode", choices=["full", "incremental"], default="full")
     asked = parser.parse_args(arguments)
     # Only a launch needs the database's drivers; reading the definitions must not pay for them.
@@ -92,7 +100,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mod
     bury(instance)
     run_id = str(uuid4())
     definition = defs.resolve_job_def(job)
-    keys = definition.asset_layer.executable_asset_keys
+    keys = list(definition.asset_layer.executable_asset_keys)
     progress = Progress(out, {key.to_python_identifier(): key.to_user_string() for key in keys})
     instance.add_event_listener(run_id, progress.hear)
     progress.say(run=run_id, job=job, steps=len(keys))
@@ -104,7 +112,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mod
         tags={MODE: mode, HOST: socket.gethostname(), PROCESS: str(os.getpid())},
     )
     progress.skipped()
-    progress.say(run=run_id, success=result.success)
+    progress.say(run=run_id, success=result.success, error=progress.error)
     return 0 if result.success else 1
 
 
@@ -127,19 +135,27 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _numbers(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name.removeprefix("dagster/"): entry.value
-        for name, entry in metadata.items()
-        if isinstance(entry, dg.IntMetadataValue | dg.BoolMetadataValue)
-    }
+def _jobs(defs: dg.Definitions) -> set[str]:
+    return {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+
+
+def _counts(metadata: Mapping[str, Any]) -> dict[str, int]:
+    """The engine's counts; what Dagster itself names ("dagster/row_count") repeats one of them."""
+    counts = {name: entry.value for name, entry in metadata.items() if isinstance(entry, dg.IntMetadataValue)}
+    return {name: count for name, count in counts.items() if "/" not in name and count is not None}
 
 
 def _reason(failure: Any) -> str:
     """What the step said itself, or else the innermost error without its stack."""
-    if failure.user_failure_data is not None and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description)
-    error = failure.error
+    said = failure.user_failure_data
+    return str(said.description) if said is not None and said.description else _innermost(failure.error)
+
+
+def _innermost(error: Any) -> str:
+    """The words of the first cause; Dagster puts the name of its class before them."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return str(error.message).strip() if error is not None else ""
+    if error is None:
+        return ""
+    text = str(error.message).strip()
+    return text.partition(f"{error.cls_name}: ")[2] or text

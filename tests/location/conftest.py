@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 import definitions
+from resources.loop import explained
 from sync_pipelines import config
 from sync_pipelines.engine.outcome import (
     Applied,
@@ -89,6 +90,13 @@ class Stage:
     """Where a test puts the loop that the graph is to run with; the graph itself is built once."""
 
     loop: FakeLoop | None = None
+    refusal: SyncError | None = None
+
+    def open(self, _: dg.InitResourceContext) -> FakeLoop | None:
+        with explained():
+            if self.refusal is not None:
+                raise self.refusal
+        return self.loop
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +107,12 @@ def stage() -> Stage:
 @pytest.fixture(scope="session")
 def rehearsal(topology: Topology, stage: Stage) -> dg.Definitions:
     """The same graph over the loop on the stage."""
-    return definitions.graph(topology, loop=dg.ResourceDefinition(lambda _: stage.loop), probe=dict)
+    return definitions.graph(topology, loop=dg.ResourceDefinition(stage.open), probe=dict)
 
 
 @pytest.fixture
 def loop(topology: Topology, stage: Stage) -> FakeLoop:
-    stage.loop = FakeLoop(topology)
+    stage.loop, stage.refusal = FakeLoop(topology), None
     return stage.loop
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from sensors import launch
 from sync_pipelines.engine.outcome import Check, Result
-from sync_pipelines.errors import RetryLater
+from sync_pipelines.errors import FixConfiguration, RetryLater
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_every_step_is_told_once_between_start_and_end(lines: Any, defs: dg.Defi
     count = len(defs.resolve_asset_graph().get_all_asset_keys())
     assert code == 0
     assert told[0] == {"run": told[0]["run"], "job": "full", "steps": count}
-    assert told[-1] == {"run": told[0]["run"], "success": True}
-    assert len({each["asset"] for each in told[1:-1]}) == count
+    assert told[-1] == {"run": told[0]["run"], "success": True, "error": ""}
+    assert len({each["step"] for each in told[1:-1]}) == count
     assert {each["state"] for each in told[1:-1]} == {"done"}
 
 
@@ -47,11 +47,11 @@ def test_a_step_tells_its_counts_and_the_checks_that_did_not_pass(lines: Any, lo
 
     _, told = lines()
 
-    by_asset = {each.get("asset"): each for each in told}
-    assert by_asset["customer/stripe"]["failed_checks"] == ["fits_schema"]
-    assert by_asset["customer/stripe"]["counts"]["row_count"] == 40
-    assert by_asset["stripe/customers"]["not_checked"] == ["complete"]
-    assert by_asset["stripe/customers"]["failed_checks"] == []
+    by_step = {each.get("step"): each for each in told}
+    assert by_step["customer/stripe"]["failed_checks"] == ["fits_schema"]
+    assert by_step["customer/stripe"]["counts"] == {"records": 40, "quarantined": 0}
+    assert by_step["stripe/customers"]["not_checked"] == ["complete"]
+    assert by_step["stripe/customers"]["failed_checks"] == []
 
 
 def test_a_step_that_fails_tells_why_in_the_engine_s_words(lines: Any, loop: Any) -> None:
@@ -59,11 +59,21 @@ def test_a_step_that_fails_tells_why_in_the_engine_s_words(lines: Any, loop: Any
 
     code, told = lines()
 
-    by_asset = {each.get("asset"): each for each in told}
+    by_step = {each.get("step"): each for each in told}
     assert code == 1
     assert told[-1]["success"] is False
-    assert by_asset["stripe/customers"]["error"] == "stripe is in maintenance"
-    assert by_asset["customer/stripe"]["state"] == "skipped"
+    assert by_step["stripe/customers"]["error"] == "stripe is in maintenance"
+    assert by_step["customer/stripe"]["state"] == "skipped"
+
+
+def test_a_run_that_can_not_open_the_loop_tells_why(lines: Any, stage: Any) -> None:
+    stage.refusal = FixConfiguration("environment variable STRIPE_URL is not set")
+
+    code, told = lines()
+
+    assert code == 1
+    assert told[-1]["error"] == "environment variable STRIPE_URL is not set"
+    assert {each["state"] for each in told[1:-1]} == {"skipped"}
 
 
 def test_a_run_is_on_record_with_its_mode_and_process(lines: Any, instance: dg.DagsterInstance) -> None:
