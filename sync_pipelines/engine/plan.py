@@ -216,7 +216,7 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
                    {amount} AS amount_minor, {currency} AS currency
             FROM judged WHERE operation IS NOT NULL)
         SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
-               mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then"
+               mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then", mapped.external_id
         FROM chosen JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = chosen.link_id
         ORDER BY chosen.label, chosen.link_id
     """).to_pylist()
@@ -236,7 +236,11 @@ def _change(field: Field) -> str:
 def _normal_mapping(lake: Lake, sql: str) -> str:
     """A write mapping's rows with the columns that it may leave out."""
     given = {name for name, *_ in lake.rows(f"DESCRIBE {sql}")}
-    optional = {"operation": "CAST(NULL AS VARCHAR)", "then": "CAST([] AS VARCHAR[])"}
+    optional = {
+        "operation": "CAST(NULL AS VARCHAR)",
+        "then": "CAST([] AS VARCHAR[])",
+        "external_id": "CAST(NULL AS VARCHAR)",
+    }
     columns = ", ".join(quoted(n) if n in given else f"{v} AS {quoted(n)}" for n, v in optional.items())
     return f"SELECT write_id, object, body, {columns} FROM ({sql})"
 
@@ -251,7 +255,7 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
             object=row["object"],
             operation=Operation(row["operation"]),
             record_id=row["record_id"],
-            external_id=row["link_id"],
+            external_id=row["external_id"] or row["link_id"],
             body=body,
             then=tuple(row["then"] or ()),
             idempotency_key=key,
