@@ -203,12 +203,14 @@ class Wire:
         if status in _REDIRECTS:
             target = _origin(response.headers.get("Location", ""))
             raise FixConfiguration(f"{self.name} redirects {route} to {target}: set url of [systems.{self.name}]")
-        if _is_page_for_people(response) and 400 <= status < 500:
+        if status == 429 and _is_page_for_people(response):
+            raise RetryLater(f"{self.name} asks for patience at {route} (HTTP 429)", after=retry_after(response))
+        if _is_page_for_people(response) and 400 <= status < 500 and status != 401:
             raise FixConfiguration(
                 f"{self.name} answers {route} with an HTML page (HTTP {status}): "
                 f"check that url of [systems.{self.name}] is the address of its API"
             )
-        if _is_page_for_people(response):
+        if _is_page_for_people(response) and status != 401:
             raise _Lost(f"{self.name} answered {route} with an HTML page (HTTP {status}): maintenance or a proxy")
         error = self._classify(response)
         if error is not None:
