@@ -115,7 +115,7 @@ def _conformed(topology: Topology, name: str, system: str, about: str) -> dg.Ass
         group=name,
         about=f"{about} As {system} tells it: canonical records made by mappings/{system}/{name}.sql from "
         f"{told}. A record that does not fit the schema is set aside, and the rest goes on.",
-        deps=[*sources, *((each, "reconciliation") for each in _refers_to(topology, name))],
+        deps=[*sources, *((each, "reconciliation") for each in _first(topology, name))],
         claims=checks.CONFORM,
         kinds=frozenset({"sql", "duckdb", topology.systems[system].adapter}),
         owners=_owners(topology, name),
@@ -192,9 +192,20 @@ def _sources(topology: Topology, name: str) -> set[tuple[str, str]]:
     return {each for system in topology.domains[name].systems for each in mappings.sources(system, name)}
 
 
-def _refers_to(topology: Topology, name: str) -> list[str]:
-    """The domains that have to be reconciled first, because records of this one point at theirs."""
-    return [each for each in topology.domains if each in {f.refers_to for f in DOMAINS[name].references}]
+def _first(topology: Topology, name: str) -> list[str]:
+    """The domains to be reconciled first: records of this one point at theirs, or are read from what they write."""
+    earlier = list(DOMAINS)[: list(DOMAINS).index(name)]
+    referred = {field.refers_to for field in DOMAINS[name].references}
+    return [each for each in topology.domains if each in earlier and (each in referred or _feeds(topology, each, name))]
+
+
+def _feeds(topology: Topology, writer: str, reader: str) -> bool:
+    shared = set(topology.domains[writer].targets) & set(topology.domains[reader].systems)
+    return any(
+        (system, each) in mappings.sources(system, reader)
+        for system in shared
+        for each in mappings.written(system, writer)
+    )
 
 
 def _owners(topology: Topology, *names: str) -> list[str]:

@@ -117,6 +117,7 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
         if owner not in held
     ]
     found += [f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held]
+    found += [f"scope names {s!r}, which does not hold the domain" for s in set(domain.scope) - held]
     if "default" not in domain.exceptions:
         found.append("exceptions needs a default owner")
     found += [

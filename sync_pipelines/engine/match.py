@@ -271,7 +271,8 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
                    {text(rule.name)}, a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)}
             FROM twin a JOIN twin b ON a.k = b.k AND a.record_id <> b.record_id
             LEFT JOIN members m ON m.system = {text(system)} AND m.record_id = a.record_id
-            WHERE a.n > 1
+            WHERE a.n > 1 AND a.record_id NOT IN (
+                SELECT record_id FROM doubtful WHERE kind = 'merged' AND system = {text(system)})
         """)
 
 

@@ -140,10 +140,10 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
     changed = " OR ".join(_wants(f) for f in fields)
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
     may_create, may_update = target in settings.create, target in settings.update
-    gate = settings.create_when or "true"
+    gate = settings.expects(target)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE judged AS
-        WITH gated AS (SELECT record_id FROM {table(domain.name, settings.leader)} WHERE coalesce({gate}, false)),
+        WITH gated AS (SELECT record_id FROM {table(domain.name, settings.leader)} WHERE {gate}),
         doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
                   WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
                   GROUP BY link_id),

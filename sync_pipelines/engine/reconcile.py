@@ -140,7 +140,7 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
 
 def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
     """Leading records that another system should have and has not, with the reason where one is known."""
-    leader, gate = settings.leader, settings.create_when or "true"
+    leader, gate = settings.leader, settings.expects(other)
     reasons = (
         f"SELECT link_id, min(reason) AS reason FROM {held_back(domain.name, other)} GROUP BY link_id"
         if other in settings.targets
@@ -158,7 +158,7 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
         LEFT JOIN held ON held.link_id = l.link_id
         LEFT JOIN refused_writes w ON w.link_id = l.link_id AND w.target = {text(other)}
-        WHERE coalesce({gate}, false) AND l.link_id NOT IN (
+        WHERE {gate} AND l.link_id NOT IN (
             SELECT link_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
     """)
 
@@ -179,7 +179,10 @@ def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: s
 
 
 def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
-    """What the match could not decide: one finding a record, with its amount where no link accounts for it."""
+    """What the match could not decide: one finding a record, or one for all duplicates of each other.
+
+    It has an amount where no link accounts for the record.
+    """
     for system in settings.systems:
         lake.db.execute(f"""
             INSERT INTO found
@@ -188,6 +191,7 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
                        min(label) AS label,
                        min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason
                 FROM {doubts(domain.name)} WHERE system = {text(system)} GROUP BY kind, record_id
+                HAVING kind <> 'duplicate' OR record_id < min(candidate_id)
             ), loose AS (
                 SELECT b.record_id, {_context(lake, domain, system, "b")} FROM {_live(lake, domain, system)} b
                 WHERE b.record_id NOT IN (

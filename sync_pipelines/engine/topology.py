@@ -71,6 +71,8 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     update: list[str] = []
     create_when: str = ""
     """A gate: SQL over the leading record's fields that must hold before others are expected to have it."""
+    scope: dict[str, str] = {}
+    """For a system that is to hold only part of the domain: SQL over the leading record's fields that says which."""
     limit_writes: int = 10_000
     """The most writes that one plan may hold; past it the plan waits for a person."""
 
@@ -88,6 +90,11 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def targets(self) -> list[str]:
         """The systems that may be written, in the order of `systems`."""
         return [system for system in self.systems if system in {*self.create, *self.update}]
+
+    def expects(self, system: str) -> str:
+        """The condition, over a leading record's fields, under which a system is to hold the record."""
+        conditions = [condition for condition in (self.create_when, self.scope.get(system)) if condition]
+        return " AND ".join(f"coalesce({condition}, false)" for condition in conditions) or "true"
 
     def owner_of_exceptions(self, kind: str) -> str:
         return self.exceptions.get(kind, self.exceptions["default"])

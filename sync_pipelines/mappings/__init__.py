@@ -87,6 +87,16 @@ def lineage(system: str, domain: str, *, folder: Path = FOLDER) -> dict[str, tup
     return trace(_parsed(system, domain, folder), shapes)
 
 
+def written(system: str, domain: str, *, folder: Path = FOLDER) -> set[str]:
+    """The objects that a write mapping names in its column `object`; none where nothing is written."""
+    text = write_sql(system, domain, folder=folder)
+    if text is None:
+        return set()
+    query = _parse(text, f"{system}/{domain}.write.sql")
+    named = [column for column in query.selects if column.alias_or_name == "object"]
+    return {literal.this for column in named for literal in column.find_all(exp.Literal) if literal.is_string}
+
+
 def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
     """A short hash of everything that decides what the mapping computes and writes."""
     objects(system, folder=folder)
@@ -138,4 +148,5 @@ __all__ = [
     "sources",
     "version",
     "write_sql",
+    "written",
 ]
