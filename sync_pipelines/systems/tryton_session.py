@@ -21,6 +21,9 @@ from sync_pipelines.systems.tryton_value import encode
 LANGUAGE = "en"
 """Messages come in this language, whatever the user's own: they are told apart by their text."""
 
+ATTEMPTS_FORGOTTEN = 300.0
+"""Seconds after which Tryton forgets failed log-ins (its `session` setting `timeout`, as shipped)."""
+
 _KEPT = ("company", "company_filter", "employee", "groups")
 """The user's preferences that calls depend on."""
 
@@ -90,7 +93,8 @@ class PasswordLogin:
                 f"{self._system} has no such database: url of [systems.{self._system}] ends with its name"
             )
         if status == 429:
-            return RetryLater(f"{self._system} refuses log-ins for a while after too many failed ones")
+            message = f"{self._system} refuses log-ins for a while after too many failed ones"
+            return RetryLater(message, after=ATTEMPTS_FORGOTTEN)
         if status >= 500:
             return RetryLater(f"{self._system} lets nobody log in now (HTTP {status})")
         return FixConfiguration(
