@@ -14,10 +14,13 @@ import pyarrow as pa
 
 from sync_pipelines.domains import Domain
 from sync_pipelines.domains.schema import META, schema, sql_type
+from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Conformed, Result
 from sync_pipelines.engine.values import quoted
 from sync_pipelines.errors import FixConfiguration
-from sync_pipelines.lake import Lake
+
+_WORDS = {"not_nullable": "is missing", "field_uniqueness": "comes more than once"}
+"""What the schema's own checks are called; the others bring their words along."""
 
 
 def table(domain: str, system: str) -> str:
@@ -32,10 +35,13 @@ def conform(lake: Lake, domain: Domain, *, system: str, sql: str, lineage: Mappi
     lake.db.register("refusals", refusals)
     changed = lake.replace(
         table(domain.name, system),
-        "SELECT staged.*, refusals.reason AS refused FROM staged LEFT JOIN refusals USING (record_id)",
+        """SELECT DISTINCT ON (staged.record_id) staged.*, refusals.reason AS refused FROM staged
+        LEFT JOIN refusals ON refusals.record_id IS NOT DISTINCT FROM staged.record_id ORDER BY staged.record_id""",
     )
     lake.db.unregister("refusals")
-    total, live = lake.row("SELECT count(*), count(*) FILTER (NOT is_deleted) FROM staged")
+    total, live = lake.row("""
+        SELECT count(*), count(*) FILTER (is_deleted IS NOT TRUE) FROM (SELECT DISTINCT ON (record_id) * FROM staged)
+    """)
     lake.db.execute("DROP TABLE staged")
     return Conformed(
         domain=domain.name,
@@ -77,15 +83,17 @@ def _refusals(lake: Lake, domain: Domain) -> pa.Table:
 
     Deleted records are not judged: a tombstone may have lost what made it whole.
     """
-    frame = lake.arrow("SELECT * FROM staged WHERE NOT is_deleted ORDER BY record_id").to_pandas(
+    frame = lake.arrow("SELECT * FROM staged WHERE is_deleted IS NOT TRUE ORDER BY record_id").to_pandas(
         types_mapper=pd.ArrowDtype
     )
-    failures = _failures(frame, domain)
-    reasons = failures.groupby("index", sort=True)["reason"].agg(lambda each: "; ".join(sorted(set(each))))
+    reasons: dict[str | None, set[str]] = {}
+    for index, reason in _failures(frame, domain).itertuples(index=False):
+        record_id = frame["record_id"].iloc[index]
+        reasons.setdefault(None if pd.isna(record_id) else record_id, set()).add(reason)
     return pa.table(
         {
-            "record_id": pa.array([frame["record_id"].iloc[i] for i in reasons.index], pa.string()),
-            "reason": pa.array(list(reasons), pa.string()),
+            "record_id": pa.array(reasons, pa.string()),
+            "reason": pa.array(["; ".join(sorted(each)) for each in reasons.values()], pa.string()),
         }
     )
 
@@ -105,7 +113,7 @@ def _failures(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
 def _reason(column: str, check: str, context: str) -> str:
     if context == "DataFrameSchema":
         return check
-    return f"{column} {'is missing' if check == 'not_nullable' else check}"
+    return f"{column} {_WORDS.get(check, check)}"
 
 
 def _checks(domain: Domain, system: str, *, live: int, refusals: pa.Table) -> tuple[Check, ...]:

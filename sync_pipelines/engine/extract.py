@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sync_pipelines.clock import Clock
+from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Extraction, Result
 from sync_pipelines.engine.port import Counting, Cursor, Deletes, Shape, System
-from sync_pipelines.lake import Lake
 
 
 def extract(

@@ -14,10 +14,10 @@ import pyarrow as pa
 from sync_pipelines.domains import Domain
 from sync_pipelines.domains.schema import META, sql_type
 from sync_pipelines.engine.conform import table
+from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.rule import ALIKE_DOMAINS, DUPLICATE_KEYS, RULES, Alike, Exact
 from sync_pipelines.engine.values import quoted, text
-from sync_pipelines.lake import Lake
 
 EXTERNAL_ID = "external_id"
 COUNTERPART = "counterpart_id"
@@ -271,8 +271,9 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
                    {text(rule.name)}, a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)}
             FROM twin a JOIN twin b ON a.k = b.k AND a.record_id <> b.record_id
             LEFT JOIN members m ON m.system = {text(system)} AND m.record_id = a.record_id
-            WHERE a.n > 1 AND a.record_id NOT IN (
-                SELECT record_id FROM doubtful WHERE kind = 'merged' AND system = {text(system)})
+            WHERE a.n > 1 AND NOT EXISTS (
+                SELECT 1 FROM doubtful d WHERE d.kind = 'merged' AND d.system = {text(system)}
+                                           AND d.record_id IN (a.record_id, b.record_id))
         """)
 
 

@@ -15,13 +15,13 @@ from typing import Any
 from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import quoted, shown, text, wants
 from sync_pipelines.errors import FixConfiguration
-from sync_pipelines.lake import Lake
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts, resolved
 from sync_pipelines.engine.outcome import Check, Result, Total
 from sync_pipelines.engine.plan import held_back
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import differs, quoted, shown, text, wants
-from sync_pipelines.lake import Lake
 
 DISAGREEMENTS = ("differs", "missing", "refused", "unknown")
 """The kinds of finding that make a pair of systems disagree."""
@@ -187,19 +187,29 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
         lake.db.execute(f"""
             INSERT INTO found
             WITH doubt AS (
-                SELECT kind, record_id, min(candidate_id) AS candidate_id, min(link_id) AS link_id,
+                SELECT kind, record_id, {_explained(domain, settings, system)} AS is_explained,
+                       min(candidate_id) AS candidate_id, min(link_id) AS link_id,
                        min(label) AS label,
                        min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason
-                FROM {doubts(domain.name)} WHERE system = {text(system)} GROUP BY kind, record_id
+                FROM {doubts(domain.name)} d WHERE system = {text(system)} GROUP BY kind, record_id
                 HAVING kind <> 'duplicate' OR record_id < min(candidate_id)
             ), loose AS (
                 SELECT b.record_id, {_context(lake, domain, system, "b")} FROM {_live(lake, domain, system)} b
                 WHERE b.record_id NOT IN (
                     SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(system)}))
             SELECT kind, {text(settings.leader)}, candidate_id, {text(system)}, record_id, link_id, label, NULL,
-                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, true
+                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, NOT is_explained
             FROM doubt LEFT JOIN loose USING (record_id)
         """)
+
+
+def _explained(domain: Domain, settings: DomainSettings, system: str) -> str:
+    """Whether a match is only ambiguous because one of its sides is there twice, which is told already."""
+    twice = f"SELECT record_id FROM {doubts(domain.name)} WHERE kind = 'duplicate' AND system = "
+    return (
+        f"kind = 'ambiguous' AND (record_id IN ({twice}{text(system)})"
+        f" OR bool_and(candidate_id IN ({twice}{text(settings.leader)})))"
+    )
 
 
 def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
