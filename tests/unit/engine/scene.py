@@ -1,0 +1,156 @@
+"""A scene of one domain: canonical records given as rows, the links that a match makes of them, plans and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from sync_pipelines.domains import DOMAINS, Domain
+from sync_pipelines.engine import conform, match, plan, reconcile
+from sync_pipelines.engine.outcome import Check, Conformed
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.topology import DomainSettings, Schedule
+from sync_pipelines.engine.values import quoted, text
+from sync_pipelines.lake import Lake
+
+Row = dict[str, Any]
+
+LEADER = "crm"
+SYSTEMS = ["crm", "billing", "erp"]
+LINKS = ("domain", "link_id", "system", "record_id")
+REFUSED = ("target", "link_id", "message")
+
+
+def settings(
+    domain: str, *, systems: Sequence[str] = SYSTEMS, owners: dict[str, str] | None = None, **more: Any
+) -> DomainSettings:
+    """A domain whose fields belong to the first system, but for those that `owners` gives to others."""
+    owned = {f.name: systems[0] for f in DOMAINS[domain].fields} | (owners or {})
+    schedule = Schedule(cron="0 2 * * *", zone="UTC")
+    return DomainSettings(list(systems), owned, {"default": "revops"}, schedule, **more)
+
+
+@dataclass
+class Scene:
+    """One domain over a lake. `links` are what the ledger would hold, `refused` what targets refused."""
+
+    lake: Lake
+    domain: Domain
+    settings: DomainSettings
+    links: list[Row] = field(default_factory=list)
+    refused: list[Row] = field(default_factory=list)
+
+    def hold(self, system: str, *records: Row, fields: Sequence[str] = ()) -> Conformed:
+        """Conform the records of a system; `fields` names those that it holds beside what the records show."""
+        sql = select(records, [*fields, *(f.name for f in self.domain.fields if f.required)])
+        return conform.conform(self.lake, self.domain, system=system, sql=sql, lineage={})
+
+    def link(self, link_id: str, *, domain: str = "", **record_ids: str) -> None:
+        """Links that an earlier run made."""
+        names = {"domain": domain or self.domain.name, "link_id": link_id}
+        self.links += [{**names, "system": s, "record_id": r} for s, r in record_ids.items()]
+
+    def match(self) -> match.Verdict:
+        """Match, and let the links follow the verdict as the ledger does."""
+        with self.lake.relation("links", relation(self.links, LINKS)):
+            verdict = match.match(self.lake, self.domain, self.settings.systems)
+        gone = [(e["link_id"], e["system"], e["record_id"]) for e in verdict.ended.to_pylist()]
+        self.links = [e for e in self.links if (e["link_id"], e["system"], e["record_id"]) not in gone]
+        for added in verdict.added.to_pylist():
+            self.link(added["link_id"], **{added["system"]: added["record_id"]})
+        return verdict
+
+    @property
+    def linked(self) -> set[tuple[str, ...]]:
+        """The linked records, each link as its record ids in the order of the systems ("-" for none)."""
+        by_link: dict[str, Row] = {}
+        for each in self.links:
+            if each["domain"] == self.domain.name:
+                by_link.setdefault(each["link_id"], {})[each["system"]] = each["record_id"]
+        return {tuple(ids.get(s, "-") for s in self.settings.systems) for ids in by_link.values()}
+
+    def link_of(self, system: str, record_id: str) -> str:
+        return next(e["link_id"] for e in self.links if (e["system"], e["record_id"]) == (system, record_id))
+
+    def doubts(self) -> list[Row]:
+        return self.lake.arrow(f"SELECT * FROM {match.doubts(self.domain.name)} ORDER BY ALL").to_pylist()
+
+    def plan(self, target: str, *, write_sql: str = "") -> list[Write]:
+        with self.lake.relation("links", relation(self.links, LINKS)):
+            writes, _ = plan.plan(
+                self.lake, self.domain, self.settings, target=target, write_sql=write_sql or self.write_sql
+            )
+        return writes
+
+    @property
+    def write_sql(self) -> str:
+        """A write mapping whose body has the domain's own names."""
+        body = ", ".join(f"{text(f.name)}: {quoted(f.name)}" for f in self.domain.fields)
+        return f"SELECT write_id, 'thing' AS object, to_json({{{body}}}) AS body FROM writes"
+
+    def waiting(self, target: str) -> dict[str, str]:
+        """What a plan held back, by link id."""
+        return dict(self.lake.rows(f"SELECT link_id, reason FROM {plan.held_back(self.domain.name, target)}"))
+
+    def reconcile(self) -> list[Row]:
+        """The findings; targets that have no plan yet get one first, as in a run."""
+        for target in self.settings.targets:
+            self.plan(target)
+        return self.compare()
+
+    def compare(self) -> list[Row]:
+        """The findings without a plan."""
+        pairs = self.pairs
+        with (
+            self.lake.relation("links", relation(self.links, LINKS)),
+            self.lake.relation("refused_writes", relation(self.refused, REFUSED)),
+        ):
+            self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs)
+        return self.lake.arrow("SELECT * FROM found ORDER BY ALL").to_pylist()
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        held = self.settings.systems
+        return [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
+
+    def checks(self) -> dict[str, Check]:
+        """The checks of the last reconciliation by name."""
+        totals = reconcile.totals(self.lake, self.domain, self.settings.systems)
+        return {c.name: c for c in reconcile.checks(self.lake, self.domain, self.pairs, totals)}
+
+    def items(self) -> list[reconcile.Item]:
+        return reconcile.items(self.lake, self.domain)
+
+
+def relation(rows: Sequence[Row], names: Sequence[str]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([(name, pa.string()) for name in names]))
+
+
+def select(records: Sequence[Row], fields: Sequence[str] = ()) -> str:
+    """A mapping that yields these records; what a record does not say of the META columns is quite usual."""
+    usual: Row = {"record_id": None, "version": "v1", "is_deleted": False, "label": None}
+    names = list(dict.fromkeys([*usual, *fields, *(name for record in records for name in record)]))
+    rows = [{**usual, "label": r.get("name") or r.get("number") or r.get("code"), **r} for r in records]
+    values = ", ".join(f"({', '.join(_literal(row.get(name)) for name in names)})" for row in rows)
+    columns = ", ".join(quoted(name) for name in names)
+    nothing = f"SELECT {', '.join('NULL' for _ in names)} WHERE false"
+    return f"SELECT * FROM ({f'VALUES {values}' if values else nothing}) t({columns})"
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).lower()
+        case int() | Decimal():
+            return str(value)
+        case date():
+            return f"DATE '{value}'"
+        case _:
+            return text(str(value))
