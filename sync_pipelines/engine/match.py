@@ -46,7 +46,8 @@ def doubts(domain: str) -> str:
 def resolved(lake: Lake, domain: Domain, system: str) -> str:
     """A SELECT of a system's canonical records whose references are link ids, so that systems compare.
 
-    Every field of the domain is a column of it; those that the system does not hold are null.
+    Every field of the domain is a column of it; those that the system does not hold are null. Records that
+    were set aside are among them, with the reason in `refused`.
     """
     given = lake.columns(table(domain.name, system))
     kinds = {**META, **{field.name: sql_type(field) for field in domain.fields}}
@@ -59,7 +60,7 @@ def resolved(lake: Lake, domain: Domain, system: str) -> str:
         for f in references
     )
     columns = ", ".join(f"{value} AS {quoted(name)}" for name, value in select.items())
-    return f"SELECT {columns} FROM {table(domain.name, system)} t{joins} WHERE t.refused IS NULL"
+    return f"SELECT {columns}, t.refused FROM {table(domain.name, system)} t{joins}"
 
 
 def match(lake: Lake, domain: Domain, systems: list[str]) -> Verdict:
@@ -70,6 +71,7 @@ def match(lake: Lake, domain: Domain, systems: list[str]) -> Verdict:
     leader, *others = systems
     _begin(lake, domain, leader)
     for system in others:
+        _let_go(lake, domain, system)
         _stage(lake, domain, leader, system)
         for rule in _rules(domain, lake, (leader, system)):
             _apply_exact(lake, domain, rule, system=system)
@@ -79,7 +81,8 @@ def match(lake: Lake, domain: Domain, systems: list[str]) -> Verdict:
     _follow_merges(lake, domain, leader)
     for system in systems:
         _find_duplicates(lake, domain, system)
-    _find_deleted(lake, domain, leader)
+    for system in others:
+        _find_deleted(lake, domain, leader, system)
     lake.replace(doubts(domain.name), "SELECT DISTINCT * FROM doubtful")
     return _verdict(lake)
 
@@ -108,8 +111,19 @@ def link_id(domain: str, leader: str, record_id: str) -> str:
     return f"{text(domain + '-')} || substr(sha256({text(f'{domain}|{leader}|')} || {record_id}), 1, 16)"
 
 
+def _let_go(lake: Lake, domain: Domain, system: str) -> None:
+    """A record that is gone leaves its link, so that it is missed, or its successor can take its place."""
+    lake.db.execute(f"""
+        INSERT INTO ended SELECT m.link_id, m.system, m.record_id, 'no longer in ' || m.system
+            FROM members m LEFT JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
+            WHERE m.system = {text(system)} AND coalesce(t.is_deleted, t.record_id IS NULL);
+        DELETE FROM members USING ended
+            WHERE members.system = ended.system AND members.record_id = ended.record_id;
+    """)
+
+
 def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
-    """The records of a system that no link holds yet."""
+    """The records of a system that no link holds yet; one that was set aside can still be recognised."""
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE followers AS
             SELECT * FROM ({resolved(lake, domain, system)})
@@ -265,7 +279,7 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
             INSERT INTO doubtful
             WITH live AS (
                 SELECT record_id, label, {_key(rule)} AS k
-                FROM ({resolved(lake, domain, system)}) WHERE NOT is_deleted
+                FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted
             ), twin AS (SELECT *, count(*) OVER (PARTITION BY k) AS n FROM live WHERE k IS NOT NULL)
             SELECT 'duplicate', {text(system)}, a.record_id, a.label, m.link_id, b.record_id, b.label,
                    {text(rule.name)}, a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)}
@@ -277,14 +291,18 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
         """)
 
 
-def _find_deleted(lake: Lake, domain: Domain, leader: str) -> None:
-    """Records whose leading record was deleted (not merged) while they live on."""
+def _find_deleted(lake: Lake, domain: Domain, leader: str, system: str) -> None:
+    """Records that live on although what leads them is gone, and nothing has taken its place."""
     lake.db.execute(f"""
         INSERT INTO doubtful
-        SELECT 'deleted', m.system, m.record_id, l.label, m.link_id, l.record_id, l.label, 'deleted',
-               'deleted in ' || {text(leader)} || ', but it lives on in ' || m.system
-        FROM leaders l JOIN members m ON m.link_id = l.link_id AND m.system <> {text(leader)}
-        WHERE l.is_deleted AND l.merged_into IS NULL
+        SELECT 'deleted', m.system, m.record_id, coalesce(l.label, t.label), m.link_id, lead.record_id, l.label,
+               'deleted', 'no longer in ' || {text(leader)} || ', but it lives on in ' || m.system
+        FROM members m
+        JOIN members lead ON lead.link_id = m.link_id AND lead.system = {text(leader)}
+        JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
+        LEFT JOIN leaders l ON l.record_id = lead.record_id
+        WHERE m.system = {text(system)} AND coalesce(l.is_deleted, l.record_id IS NULL)
+          AND m.record_id NOT IN (SELECT record_id FROM doubtful WHERE kind = 'merged' AND system = {text(system)})
     """)
 
 

@@ -77,7 +77,7 @@ def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
 
 
 def _live(lake: Lake, domain: Domain, system: str) -> str:
-    return f"(SELECT * FROM ({resolved(lake, domain, system)}) WHERE NOT is_deleted)"
+    return f"(SELECT * FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted)"
 
 
 def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str]) -> int:
