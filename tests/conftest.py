@@ -91,7 +91,31 @@ def ledger(database_url: str, clock: StandingClock) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def lake(postgres: Embedded, new_database: Callable[..., str], tmp_path: Path) -> Iterator[Lake]:
+def open_lake(postgres: Embedded, new_database: Callable[..., str], tmp_path: Path) -> Iterator[Callable[[], Lake]]:
+    """Opens sessions on one lake of the test's own."""
+    postgres.ensure_template("lake_template", lambda name: _make_lake(postgres.libpq(name), tmp_path / "lake"))
+    catalog, opened = postgres.libpq(new_database("lake_template")), []
+
+    def make() -> Lake:
+        opened.append(Lake.open(catalog=catalog, data=tmp_path / "lake", threads=1))
+        return opened[-1]
+
+    yield make
+    for session in opened:
+        session.close()
+
+
+def _make_lake(catalog: str, data: Path) -> None:
+    Lake.open(catalog=catalog, data=data).close()
+
+
+@pytest.fixture
+def lake(open_lake: Callable[[], Lake]) -> Lake:
     """An empty lake with a catalog of its own."""
-    with Lake.open(catalog=postgres.libpq(new_database()), data=tmp_path / "lake") as opened:
-        yield opened
+    return open_lake()
+
+
+@pytest.fixture
+def second_lake(open_lake: Callable[[], Lake]) -> Lake:
+    """Another session on the same lake."""
+    return open_lake()

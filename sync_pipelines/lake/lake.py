@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ import pyarrow as pa
 from sync_pipelines.engine.port import Cursor, Page, Shape
 from sync_pipelines.engine.topology import LegalEntity
 from sync_pipelines.engine.values import quoted, text
-from sync_pipelines.lake.macros import MACROS
-from sync_pipelines.lake.tables import CURRENT, TABLES
-
-_EXTENSIONS = ("duckdb_extension_postgres_scanner", "duckdb_extension_ducklake")
+from sync_pipelines.errors import MalformedPage
+from sync_pipelines.lake.session import open_session
+from sync_pipelines.lake.tables import CURRENT
 
 
 class Lake:
@@ -33,16 +31,13 @@ class Lake:
         self._known: dict[tuple[str, str], str] = {}
 
     @classmethod
-    def open(cls, *, catalog: str, data: str | Path, memory_limit: str = "4GB") -> Lake:
-        """Attach the lake; `catalog` is a libpq string of its PostgreSQL database, `data` a folder or s3:// path."""
-        db = duckdb.connect(config={"memory_limit": memory_limit})
-        for package in _EXTENSIONS:
-            db.execute(f"LOAD {text(str(_extension(package)))}")
-        db.execute(f"ATTACH {text('ducklake:postgres:' + catalog)} AS lake (DATA_PATH {text(str(data))})")
-        db.execute("SET TimeZone = 'UTC'")
-        for statement in (*TABLES, *MACROS):
-            db.execute(statement)
-        return cls(db)
+    def open(cls, *, catalog: str, data: str | Path, memory_limit: str = "", threads: int = 0) -> Lake:
+        """Attach the lake, and make it where there is none.
+
+        `catalog` is a libpq string of its PostgreSQL database, `data` a folder or an s3:// path. Without
+        limits the session takes what DuckDB finds fit for the machine. `FixConfiguration` says what is wrong.
+        """
+        return cls(open_session(catalog, data, memory_limit=memory_limit, threads=threads))
 
     def close(self) -> None:
         self.db.close()
@@ -86,50 +81,70 @@ class Lake:
         finally:
             self.db.unregister(name)
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything in the block is committed, or nothing."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
     # The record log
 
     def cursor(self, system: str, object: str) -> Cursor | None:
-        """How far an object has been read: the newest entry of the cursor log."""
-        found = self.rows(
-            "SELECT cursor FROM lake.cursor_log WHERE system = ? AND object = ? ORDER BY read_at DESC LIMIT 1",
-            (system, object),
-        )
-        return json.loads(found[0][0]) if found else None
+        """How far an object has been read. Asking begins a new look at what the log holds of it."""
+        self._known.pop((system, object), None)
+        return self._newest_cursor(system, object)
 
     def append_page(self, system: str, object: str, page: Page, *, run_id: str, at: datetime) -> int:
         """Append a page and its cursor in one transaction; returns how many records were news.
 
         A record that equals what the log already holds is not appended again; a tombstone without a
-        payload keeps the last one.
+        payload keeps the last one. `MalformedPage` when the page can't be kept whole: then nothing of it is.
         """
         known = self._known_records(system, object)
-        with self.relation("page", _arrow(page)):
+        with self.relation("page", _arrow(system, object, page)):
+            self._refuse_malformed(system, object)
             self.db.execute(f"""
                 CREATE OR REPLACE TEMP TABLE news AS
-                SELECT p.record_id, p.version, p.is_deleted,
-                       coalesce(p.payload, (SELECT arg_max(r.payload, r.extracted_at) FROM lake.record_log r
-                           WHERE p.payload IS NULL AND r.system = {text(system)} AND r.object = {text(object)}
-                             AND r.record_id = p.record_id), '{{}}') AS payload,
-                       md5(coalesce(p.payload, '')) AS payload_hash
+                SELECT p.record_id, p.version, p.is_deleted, p.payload, md5(coalesce(p.payload, '')) AS payload_hash
                 FROM (SELECT * FROM page QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY place DESC) = 1) p
                 LEFT JOIN {known} k USING (record_id)
                 WHERE k.record_id IS NULL OR k.is_deleted <> p.is_deleted
-                   OR (NOT p.is_deleted AND k.payload_hash <> md5(coalesce(p.payload, '')))
+                   OR (NOT p.is_deleted AND (k.payload_hash <> md5(coalesce(p.payload, '')) OR k.version <> p.version))
             """)
+        self._keep_last_payloads(system, object)
         appended = int(self.row("SELECT count(*) FROM news")[0])
         self._commit(system, object, page.cursor, appended, run_id=run_id, at=at)
         self.db.execute(f"""
             DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news);
-            INSERT INTO {known} SELECT record_id, payload_hash, is_deleted FROM news;
+            INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news;
         """)
         return appended
 
+    def _refuse_malformed(self, system: str, object: str) -> None:
+        bad = self.rows("SELECT record_id FROM page WHERE record_id = '' OR NOT json_valid(payload) LIMIT 1")
+        if bad:
+            raise MalformedPage(f"{system} sent a page of {object} in which record {bad[0][0]!r} is not whole")
+
+    def _keep_last_payloads(self, system: str, object: str) -> None:
+        """Give tombstones that came without a payload the last one that the log holds."""
+        if not self.rows("SELECT 1 FROM news WHERE payload IS NULL LIMIT 1"):
+            return
+        self.db.execute(f"""
+            UPDATE news SET payload = held.payload FROM ({_current(system, object)}) held
+            WHERE held.record_id = news.record_id AND news.payload IS NULL;
+            UPDATE news SET payload = '{{}}' WHERE payload IS NULL;
+        """)
+
     def _commit(self, system: str, object: str, cursor: Cursor, news: int, *, run_id: str, at: datetime) -> None:
         told = json.dumps(dict(cursor), sort_keys=True)
-        if not news and self.cursor(system, object) == json.loads(told):
+        if not news and self._newest_cursor(system, object) == json.loads(told):
             return
-        self.db.execute("BEGIN")
-        try:
+        with self.transaction():
             if news:
                 self.db.execute(
                     "INSERT INTO lake.record_log"
@@ -137,10 +152,13 @@ class Lake:
                     [system, object, at, run_id],
                 )
             self.db.execute("INSERT INTO lake.cursor_log VALUES (?, ?, ?, ?, ?)", [system, object, told, at, run_id])
-            self.db.execute("COMMIT")
-        except duckdb.Error:
-            self.db.execute("ROLLBACK")
-            raise
+
+    def _newest_cursor(self, system: str, object: str) -> Cursor | None:
+        found = self.rows(
+            "SELECT cursor FROM lake.cursor_log WHERE system = ? AND object = ? ORDER BY rowid DESC LIMIT 1",
+            (system, object),
+        )
+        return json.loads(found[0][0]) if found else None
 
     def append_tombstones(
         self, system: str, object: str, record_ids: Sequence[str], *, run_id: str, at: datetime
@@ -148,7 +166,7 @@ class Lake:
         """Note that records are gone; their last payload stays with the tombstone."""
         if not record_ids:
             return
-        cursor = self.cursor(system, object) or {}
+        cursor = self._newest_cursor(system, object) or {}
         size = len(record_ids)
         page = Page(list(record_ids), [""] * size, [b""] * size, [True] * size, cursor)
         self.append_page(system, object, page, run_id=run_id, at=at)
@@ -156,10 +174,10 @@ class Lake:
     def _known_records(self, system: str, object: str) -> str:
         """A session table of what the log holds of an object: its ids, and hashes of their payloads."""
         if (system, object) not in self._known:
-            name = f"known_{len(self._known)}"
+            name = quoted(f"known {system} {object}")
             self.db.execute(f"""
                 CREATE OR REPLACE TEMP TABLE {name} AS
-                SELECT record_id, payload_hash, is_deleted FROM ({_current(system, object)})
+                SELECT record_id, version, payload_hash, is_deleted FROM ({_current(system, object)})
             """)
             self._known[(system, object)] = name
         return self._known[(system, object)]
@@ -208,25 +226,31 @@ class Lake:
         """Make a table hold exactly a query's rows; an unchanged table is left alone, and False comes back."""
         self.db.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {sql}")
         same_columns = self._described("fresh") == self._described(table)
-        if same_columns and self._fingerprint("fresh") == self._fingerprint(table):
-            return False
-        self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
-        return True
+        changed = not same_columns or self._fingerprint("fresh") != self._fingerprint(table)
+        if changed:
+            self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
+        self.db.execute("DROP TABLE fresh")
+        return changed
 
     def keep_findings(self, run_id: str, domain: str) -> None:
         """Append the session's `found` to the findings; those of a step that is repeated in a run replace its own."""
-        self.db.execute("DELETE FROM lake.findings WHERE run_id = ? AND domain = ?", [run_id, domain])
-        self.db.execute(
-            "INSERT INTO lake.findings BY NAME SELECT ? AS run_id, ? AS domain, * FROM found ORDER BY ALL",
-            [run_id, domain],
-        )
+        mine = f"run_id = {text(run_id)} AND domain = {text(domain)}"
+        with self.transaction():
+            # Only a repeated step deletes: steps of other domains that append at the same time don't conflict.
+            if self.row(f"SELECT count(*) FROM lake.findings WHERE {mine}")[0]:
+                self.db.execute(f"DELETE FROM lake.findings WHERE {mine}")
+            self.db.execute(
+                "INSERT INTO lake.findings BY NAME SELECT ? AS run_id, ? AS domain, * FROM found ORDER BY ALL",
+                [run_id, domain],
+            )
 
     def findings(self, run_id: str) -> list[dict[str, Any]]:
         """A run's findings, as rows."""
-        return self.arrow(f"""
+        found: list[dict[str, Any]] = self.arrow(f"""
             SELECT * EXCLUDE (run_id, link_id, is_primary) FROM lake.findings WHERE run_id = {text(run_id)}
             ORDER BY domain, kind, label, system_a, system_b, field
         """).to_pylist()
+        return found
 
     def _described(self, table: str) -> list[tuple[str, str]]:
         try:
@@ -235,30 +259,35 @@ class Lake:
             return []
 
     def _fingerprint(self, table: str) -> tuple[Any, ...]:
-        return self.row(f"SELECT count(*), bit_xor(hash(t)) FROM {table} t")
+        return self.row(f"SELECT count(*), bit_xor(hash(t)), sum(CAST(hash(t) AS UHUGEINT)) FROM {table} t")
 
-    def maintain(self) -> None:
-        """Merge the small files that small commits leave behind."""
+    def maintain(self, *, before: datetime, pinned: Collection[int] = ()) -> None:
+        """Merge the small files that small commits leave, and forget snapshots older than an instant.
+
+        `pinned` are snapshots that plans were made from; they stay. Files that no snapshot needs are removed.
+        """
         self.db.execute("CALL ducklake_merge_adjacent_files('lake')")
+        old = self.rows("SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_time < ?", (before,))
+        unpinned = [each for (each,) in old if each not in pinned and each != self.snapshot()]
+        if unpinned:
+            self.db.execute(f"CALL ducklake_expire_snapshots('lake', versions => {unpinned})")
+            self.db.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
 
 
 def _current(system: str, object: str) -> str:
     return CURRENT.format(system=text(system), object=text(object))
 
 
-def _extension(package: str) -> Path:
-    """The extension in its wheel, loaded from where it lies: nothing is copied into the home folder."""
-    return next(Path(str(files(package))).rglob("*.duckdb_extension"))
-
-
-def _arrow(page: Page) -> pa.Table:
-    size = len(page.record_ids)
-    return pa.table(
-        {
-            "place": pa.array(range(size), pa.int64()),
-            "record_id": pa.array(page.record_ids, pa.string()),
-            "version": pa.array(page.versions, pa.string()),
-            "payload": pa.array([bytes(p) or None for p in page.payloads], pa.string()),
-            "is_deleted": pa.array(page.deleted, pa.bool_()),
-        }
-    )
+def _arrow(system: str, object: str, page: Page) -> pa.Table:
+    try:
+        return pa.table(
+            {
+                "place": pa.array(range(len(page.record_ids)), pa.int64()),
+                "record_id": pa.array(page.record_ids, pa.string()),
+                "version": pa.array(page.versions, pa.string()),
+                "payload": pa.array([bytes(p) or None for p in page.payloads], pa.string()),
+                "is_deleted": pa.array(page.deleted, pa.bool_()),
+            }
+        )
+    except (pa.ArrowException, ValueError) as error:
+        raise MalformedPage(f"{system} sent a page of {object} that can't be read whole: {error}") from error

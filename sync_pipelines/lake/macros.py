@@ -9,15 +9,18 @@ def _listed(codes: frozenset[str]) -> str:
     return ", ".join(f"'{code}'" for code in sorted(codes))
 
 
-_FACTOR = (
-    f"CASE WHEN upper(currency) IN ({_listed(ZERO_DECIMALS)}) THEN 1 "
-    f"WHEN upper(currency) IN ({_listed(THREE_DECIMALS)}) THEN 1000 ELSE 100 END"
+_ZERO, _THREE = _listed(ZERO_DECIMALS), _listed(THREE_DECIMALS)
+_EXPONENT = f"CASE WHEN upper(currency) IN ({_ZERO}) THEN 0 WHEN upper(currency) IN ({_THREE}) THEN 3 ELSE 2 END"
+_UNITS = f"CASE WHEN upper(currency) IN ({_ZERO}) THEN 1 WHEN upper(currency) IN ({_THREE}) THEN 1000 ELSE 100 END"
+_UNIT = (
+    f"CASE WHEN upper(currency) IN ({_ZERO}) THEN 1.000 WHEN upper(currency) IN ({_THREE}) THEN 0.001 ELSE 0.010 END"
 )
 
+# Products of decimals are exact; DuckDB's division would go through a float.
 MACROS = (
-    f"CREATE OR REPLACE TEMP MACRO exponent(currency) AS CASE {_FACTOR} WHEN 1 THEN 0 WHEN 1000 THEN 3 ELSE 2 END",
-    f"CREATE OR REPLACE TEMP MACRO minor(amount, currency) AS CAST(amount * {_FACTOR} AS BIGINT)",
+    f"CREATE OR REPLACE TEMP MACRO exponent(currency) AS {_EXPONENT}",
+    f"CREATE OR REPLACE TEMP MACRO minor(amount, currency) AS CAST(amount * {_UNITS} AS BIGINT)",
     f"""CREATE OR REPLACE TEMP MACRO major(amount_minor, currency) AS
-        CAST(CAST(amount_minor AS DECIMAL(18, 0)) / {_FACTOR} AS DECIMAL(18, 4))""",
+        CAST(CAST(amount_minor AS DECIMAL(24, 0)) * CAST({_UNIT} AS DECIMAL(4, 3)) AS DECIMAL(18, 4))""",
     "CREATE OR REPLACE TEMP MACRO business_date(instant, zone) AS CAST(timezone(zone, instant) AS DATE)",
 )
