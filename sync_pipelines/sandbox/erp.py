@@ -79,19 +79,19 @@ class Erp:
     def stop(self) -> None:
         """End the server, whoever started it; one that does not run is no error."""
         process = self._process()
-        if process is None:
-            return
-        os.kill(process, signal.SIGTERM)
-        for _ in range(100):
-            if self._process() is None:
-                break
-            self._clock.sleep(0.1)
-        else:
-            os.kill(process, signal.SIGKILL)
+        if process is not None:
+            os.kill(process, signal.SIGTERM)
+            for _ in range(100):
+                if self._process() is None:
+                    break
+                self._clock.sleep(0.1)
+            else:
+                os.kill(process, signal.SIGKILL)
+            self._pid_file.unlink(missing_ok=True)
         if self._child is not None:
+            self._child.terminate()
             self._child.wait()
             self._child = None
-        self._pid_file.unlink(missing_ok=True)
 
     def reset(self) -> None:
         """Throw everything away that was done since `prepare`; the server is stopped by it."""

@@ -22,12 +22,13 @@ from sync_pipelines.domains import DOMAINS
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.engine.topology import SystemSettings
-from sync_pipelines.errors import FixConfiguration, SetAside
+from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside
 from sync_pipelines.lake.macros import MACROS
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.sandbox.erp import PASSWORD, USER, Erp
 from sync_pipelines.sandbox.erp_seed import ErpSeed, close_periods, seed
 from sync_pipelines.systems.tryton import Tryton, open_system
+from sync_pipelines.systems.tryton_session import Server
 
 PARTY = {
     "tax_id": "",
@@ -79,6 +80,8 @@ INVOICES = [
 ]
 SEED = ErpSeed(PARTIES, PRODUCTS, [SALE], INVOICES)
 
+pytestmark = pytest.mark.xdist_group("erp")
+
 
 @pytest.fixture(scope="session")
 def erp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
@@ -86,7 +89,7 @@ def erp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     kept = os.environ.get("SYNC_TEST_STATE")
     state = Path(kept) if kept else tmp_path_factory.mktemp("erp")
     postgres = Embedded.start(state / "postgres") if kept else request.getfixturevalue("postgres")
-    erp = Erp.prepare(state, postgres, database="erp_test")
+    erp = Erp.prepare(state, postgres, database=f"erp_test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
     erp.reset()
     yield erp
     erp.stop()
@@ -444,7 +447,7 @@ def test_the_identity_is_that_of_the_database_and_its_company(tryton, url):
     again = open_system(settings(url), clock=SystemClock())
 
     assert tryton.identity() == again.identity()
-    assert tryton.identity().startswith("erp_test/US01@")
+    assert tryton.identity().partition("/")[2].startswith("US01@")
 
 
 def test_rows_that_refer_to_nothing_are_all_named_before_anything_is_entered(url, witness):
@@ -455,3 +458,24 @@ def test_rows_that_refer_to_nothing_are_all_named_before_anything_is_entered(url
         seed(url, rows)
 
     assert witness("party.party").find([("code", "=", "C-00998")]) == []
+
+
+def test_a_server_is_ended_by_whoever_knows_its_folder_and_a_reset_forgets_what_was_done(erp):
+    other = Erp(erp.folder, erp.postgres, database=f"{erp.database}_other")
+    again = Erp(erp.folder, erp.postgres, database=f"{erp.database}_other")
+    other.reset()
+    try:
+        first = other.start()
+        Server(settings(first), clock=SystemClock()).tell("party.party", "create", [{"name": "Passing"}])
+        again.reset()
+
+        with pytest.raises(RetryLater, match="can't be reached"):
+            open_system(settings(first), clock=SystemClock()).identity()
+        assert not other.running
+        assert erp.running
+        left = Server(settings(again.start()), clock=SystemClock()).ask("party.party", "search_count", [])
+        assert Server.result(left) == 2
+    finally:
+        again.stop()
+        other.stop()
+        erp.postgres.drop(other.database)
