@@ -20,7 +20,7 @@ from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.topology import DomainSettings
-from sync_pipelines.engine.values import quoted, shown, text, wants
+from sync_pipelines.engine.values import normal, quoted, shown, text, wants
 from sync_pipelines.errors import FixConfiguration
 
 
@@ -60,6 +60,9 @@ def plan(
     """The writes that bring a target's records of a domain to what their owners say, and how many must wait."""
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
+    if not fields:
+        lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason WHERE false")
+        return [], 0
     _board(lake, domain, settings, fields, target=target)
     _judge(lake, domain, settings, fields, target=target)
     lake.replace(
@@ -197,12 +200,12 @@ def _untouched(field: Field, own: set[str], *, shown: bool) -> str:
 
 def _desired(field: Field) -> str:
     """What the record is to hold: the owner's value, or where that is unknown what is there already."""
-    return f"coalesce({quoted('d_' + field.name)}, {quoted('a_' + field.name)})"
+    desired, actual = quoted("d_" + field.name), quoted("a_" + field.name)
+    return f"CASE WHEN {normal(field.kind, desired)} IS NOT NULL THEN {desired} ELSE {actual} END"
 
 
 def _only_changed(field: Field) -> str:
-    column = quoted("d_" + field.name)
-    return f"CASE WHEN operation = 'create' OR {_wants(field)} THEN {column} ELSE CAST(NULL AS {sql_type(field)}) END"
+    return f"CASE WHEN {_wants(field)} THEN {quoted('d_' + field.name)} ELSE CAST(NULL AS {sql_type(field)}) END"
 
 
 def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str, write_sql: str) -> list[Write]:
@@ -247,7 +250,9 @@ def _normal_mapping(lake: Lake, sql: str) -> str:
 
 def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
     body = _without_nulls(json.loads(row["body"]))
-    identity = json.dumps([target, row["operation"], row["link_id"], row["expected_version"], body], sort_keys=True)
+    steps = tuple(row["then"] or ())
+    content = [target, row["object"], row["operation"], row["link_id"], row["expected_version"], body, steps]
+    identity = json.dumps(content, sort_keys=True)
     key = hashlib.sha256(identity.encode()).hexdigest()[:40]
     return Write(
         request=Request(
@@ -257,7 +262,7 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
             record_id=row["record_id"],
             external_id=row["external_id"] or row["link_id"],
             body=body,
-            then=tuple(row["then"] or ()),
+            then=steps,
             idempotency_key=key,
             correlation_id=row["link_id"],
         ),

@@ -176,8 +176,13 @@ def test_a_second_match_adds_and_ends_nothing(customers: Customers) -> None:
             customer("d", number="C-4", is_deleted=True, merged_into="b2"),
             customer("b2", number="C-5"),
         ],
-        [customer("1", number="C-1"), customer("2", tax_id="DE1"), customer("3", "Acme", **HOME), customer("4", number="C-4")],
-    )  # fmt: skip
+        [
+            customer("1", number="C-1"),
+            customer("2", tax_id="DE1"),
+            customer("3", "Acme", **HOME),
+            customer("4", number="C-4"),
+        ],
+    )
     before, doubts = list(found.links), found.doubts()
 
     verdict = found.match()
@@ -310,7 +315,10 @@ def test_what_hangs_on_a_deleted_chain_of_merges_is_a_doubt(customers: Customers
 
 
 def test_a_record_that_a_mapping_no_longer_selects_counts_as_gone(customers: Customers) -> None:
-    found = customers([customer("a", number="C-1"), customer("b", number="C-2")], [customer("1", number="C-1"), customer("2", number="C-2")])  # fmt: skip
+    found = customers(
+        [customer("a", number="C-1"), customer("b", number="C-2")],
+        [customer("1", number="C-1"), customer("2", number="C-2")],
+    )
     found.hold("crm", customer("b", number="C-2"), fields=FIELDS)
     found.hold("erp", customer("1", number="C-1"), fields=FIELDS)
 
