@@ -37,6 +37,15 @@ class Finding:
     reason: str
 
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both values as people read them."""
+        values = (self.value_a or "", self.value_b or "")
+        if not self.field or not self.field.endswith("_minor") or not all(values):
+            return values
+        return spell(int(values[0]), self.currency), spell(int(values[1]), self.currency)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenException:
     """Work for a person, as the report shows it."""
