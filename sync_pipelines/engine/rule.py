@@ -38,7 +38,7 @@ EMAIL_DOMAIN = (
 
 ALIKE = Alike(name="name_and_address", certain_name=0.88, certain_address=0.90, doubtful_name=0.93)
 
-NUMBER = Exact("number", ("upper(trim(number))",), "both carry the same number")
+NUMBER = Exact("number", ("nullif(upper(trim(number)), '')",), "both carry the same number")
 
 RULES: dict[str, tuple[Exact, ...]] = {
     "customer": (
@@ -46,7 +46,7 @@ RULES: dict[str, tuple[Exact, ...]] = {
         Exact("tax_id", ("nullif(regexp_replace(upper(tax_id), '[^A-Z0-9]', '', 'g'), '')",), "same tax id"),
         Exact("email_domain", (EMAIL_DOMAIN,), "same company e-mail domain"),
     ),
-    "product": (Exact("code", ("upper(trim(code))",), "both carry the same code"),),
+    "product": (Exact("code", ("nullif(upper(trim(code)), '')",), "both carry the same code"),),
     "pricing": (Exact("product_and_currency", ("product", "upper(currency)"), "same product, same currency"),),
     "contract": (NUMBER,),
     "order": (NUMBER,),
