@@ -14,7 +14,7 @@ from sync_pipelines.sandbox.faults import FaultPlan
 from sync_pipelines.sandbox.server import serve
 from sync_pipelines.sandbox.store import Store
 
-VENDORS = ("salesforce", "stripe")
+VENDORS = ("salesforce", "stripe", "tryton")
 
 
 def open_sandbox(

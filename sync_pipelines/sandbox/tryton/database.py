@@ -1,0 +1,134 @@
+"""The ERP's records in one store: documents, ids and instants; every call is one transaction.
+
+What a record must be is in `saving` and `rule`, what is computed of it in `derived`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sync_pipelines.sandbox.clock import VirtualClock
+from sync_pipelines.sandbox.faults import FaultPlan
+from sync_pipelines.sandbox.store import Document, Store
+from sync_pipelines.sandbox.tryton.fault import UserError, unknown
+from sync_pipelines.sandbox.tryton.schema import Field, Model, load_schema
+from sync_pipelines.sandbox.tryton.value import micros
+
+ADMINISTRATOR = 1
+COMPANY = 1
+
+
+class Database:
+    """One database. Ids come from sequences that no rollback turns back, as PostgreSQL's do."""
+
+    def __init__(self, store: Store, *, clock: VirtualClock, faults: FaultPlan) -> None:
+        self.store = store
+        self.clock = clock
+        self.faults = faults
+        self.models: Mapping[str, Model] = load_schema()
+        self.began = 0
+        """When the transaction in progress began, as documents keep it."""
+        self._last: dict[str, int] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; all of it is dated by its beginning, and no two begin together."""
+        with self.store.transaction():
+            self.began = max(micros(self.clock.now()), self.store.meta("began", 0) + 1)
+            self.store.set_meta("began", self.began)
+            yield
+
+    def model(self, name: str) -> Model:
+        found = self.models.get(name)
+        if found is None:
+            raise unknown(name)
+        return found
+
+    def field(self, model: Model, name: str) -> Field:
+        found = model.fields.get(name)
+        if found is None:
+            raise unknown(name)
+        return found
+
+    def get(self, model: str, id: int) -> Document:
+        """A record that must be there."""
+        row = self.find(model, id)
+        if row is None:
+            raise UserError(f'You are trying to read records "{id}" of "{self.model(model).label}" that don\'t exist.')
+        return row
+
+    def find(self, model: str, id: int | None) -> Document | None:
+        return None if id is None else self.store.get(model, str(id))
+
+    def referring(self, model: str, field: str, id: int) -> list[Document]:
+        """Records whose reference is this one, in the order of their ids."""
+        return self.store.find(model, field, id)
+
+    def put(self, model: str, row: Document) -> None:
+        self.store.put(model, str(row["id"]), row)
+
+    def change(self, model: str, id: int, values: Mapping[str, Any]) -> None:
+        """Set values that the server computes itself; the record is stamped."""
+        stamps = {"write_uid": ADMINISTRATOR, "write_date": self.began}
+        self.put(model, {**self.get(model, id), **values, **stamps})
+
+    def remove(self, model: str, id: int) -> None:
+        self.store.delete(model, str(id))
+
+    def ids(self, model: str) -> Iterable[int]:
+        return map(int, self.store.table(model).rows)
+
+    def next_id(self, model: str) -> int:
+        return self.next_number(f"id {model}", self._highest(model))
+
+    def next_number(self, name: str, used: int = 0) -> int:
+        """The next of a sequence; one that a transaction took is gone, whatever became of it."""
+        last = self._last.get(name)
+        if last is None:
+            last = max(self.store.meta(name, 0), used)
+        self._last[name] = last + 1
+        self.store.set_meta(name, last + 1)
+        return last + 1
+
+    def next_gapless(self, name: str) -> int:
+        """The next of a strict sequence: a rollback gives it back."""
+        number = int(self.store.meta(name, 0)) + 1
+        self.store.set_meta(name, number)
+        return number
+
+    def today(self) -> str:
+        """The day of the company."""
+        return self.clock.now().astimezone(self._zone).date().isoformat()
+
+    def american(self, day: str) -> str:
+        """A date as messages in English spell it."""
+        return date.fromisoformat(day).strftime("%m/%d/%Y")
+
+    def late(self, model: str, id: int, row: Document, *, visible: str) -> None:
+        """Keep a version of a record that becomes visible later."""
+        self.store.put("_late", f"{model},{id}", {"model": model, "visible": visible, "row": row})
+
+    def settle(self) -> None:
+        """Commit the slow transactions whose time has come."""
+        if not self.store.count("_late"):
+            return
+        now = self.clock.now().isoformat()
+        with self.store.transaction():
+            for waiting in self.store.all("_late"):
+                if waiting["visible"] <= now:
+                    row = waiting["row"]
+                    self.put(waiting["model"], row)
+                    self.store.delete("_late", f"{waiting['model']},{row['id']}")
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.get("company.company", COMPANY)["timezone"])
+
+    def _highest(self, model: str) -> int:
+        late = [row["row"]["id"] for row in self.store.all("_late") if row["model"] == model]
+        return max([*self.ids(model), *late], default=0)
