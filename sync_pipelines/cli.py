@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sync_pipelines.ledger import Ledger
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
+INTERRUPTED, TERMINATED = 130, 143
 """Exit codes: done; failed; the configuration must be mended; there are differences or open writes."""
 
 app = typer.Typer(
@@ -40,6 +42,7 @@ SYNC_TOML = Path("sync.toml")
 
 def main() -> None:
     """Run the command line; a refusal becomes a sentence and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what was started is stopped
     try:
         app()
     except FixConfiguration as error:
@@ -50,7 +53,7 @@ def main() -> None:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         err.print("Interrupted. Nothing is lost: run again, and it goes on from what is true then.")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 @app.command()

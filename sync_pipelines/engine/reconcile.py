@@ -266,7 +266,7 @@ def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
         WHERE refused IS NULL AND NOT is_deleted""")[0]
     which = f"system_a = {text(a)} AND system_b = {text(b)} AND kind IN {DISAGREEMENTS}"
     rows = lake.rows(f"""
-        SELECT kind, coalesce(record_b, record_a), string_agg(DISTINCT coalesce(field, kind), ', '),
+        SELECT kind, coalesce(record_b, record_a), string_agg(DISTINCT coalesce(field, reason), ', '),
                max(amount_minor), min(currency)
         FROM found WHERE {which} GROUP BY ALL ORDER BY 4 DESC NULLS LAST, 1, 2""")
     amounts: dict[str, int] = {}
@@ -280,7 +280,7 @@ def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
         result=Result.FAILED if rows else Result.PASSED if pairs else Result.NOT_CHECKED,
         count=len(rows),
         amounts=amounts,
-        sample=tuple({"kind": k, "record_id": r, "fields": f} for k, r, f, *_ in rows[:5]),
+        sample=tuple({"kind": k, "record_id": r, "what": f} for k, r, f, *_ in rows[:5]),
         reason="" if rows or pairs else "one side holds no records",
     )
 

@@ -138,10 +138,11 @@ class Demo:
         try:
             return child.wait()
         except KeyboardInterrupt:
-            # It ignores an interrupt of a background job, but ends its children cleanly on this one.
+            return 0
+        finally:
+            # It ignores an interrupt as a background job would, but ends its children cleanly on this one.
             child.send_signal(signal.SIGTERM)
             child.wait()
-            return 0
 
 
 def _follow(child: subprocess.Popen[str], terminal: Progress) -> dict[str, Any]:
