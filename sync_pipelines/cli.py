@@ -42,6 +42,7 @@ SYNC_TOML = Path("sync.toml")
 
 def main() -> None:
     """Run the command line; a refusal becomes a sentence and an exit code, never a traceback."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what was started is stopped
     try:
         app()
