@@ -3,11 +3,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
 
-from assets import checks, metadata
+from assets import checks, columns, metadata
 from resources.loop import explained
 from sync_pipelines import mappings
 from sync_pipelines.domains import DOMAINS
@@ -33,9 +34,16 @@ class Step:
 
 
 def asset(
-    step: Step, work: Callable[[Any], Outcome], facts: Callable[[Outcome], metadata.Facts]
+    step: Step,
+    work: Callable[[Any], Outcome],
+    facts: Callable[[Outcome], metadata.Facts],
+    *,
+    sample: Callable[[Any, Outcome], metadata.Facts] = lambda loop, outcome: {},
 ) -> dg.AssetsDefinition:
-    """A step as an asset: the loop works, the outcome's counts and checks are what Dagster keeps."""
+    """A step as an asset: the loop works, the outcome's counts and checks are what Dagster keeps.
+
+    `sample` may ask the loop for a few of the records behind the counts.
+    """
     key = dg.AssetKey(step.key)
 
     @dg.asset(
@@ -53,10 +61,9 @@ def asset(
     def body(loop: dg.ResourceParam[Any]) -> Iterator[Any]:
         with explained():
             outcome = work(loop)
+            shown = {**facts(outcome), **sample(loop, outcome)}
         reported = getattr(outcome, "checks", ())
-        yield dg.MaterializeResult(
-            metadata=facts(outcome), check_results=list(checks.results(key, step.claims, reported))
-        )
+        yield dg.MaterializeResult(metadata=shown, check_results=list(checks.results(key, step.claims, reported)))
 
     return body
 
@@ -102,7 +109,7 @@ def _object(topology: Topology, system: str, name: str) -> dg.AssetsDefinition:
         kinds=frozenset({topology.systems[system].adapter, "duckdb"}),
         owners=_owners(topology, *readers),
         tags={"sync/step": "extract", "sync/system": system},
-        metadata={"dagster/column_schema": metadata.raw_schema(mappings.objects(system)[name])},
+        metadata={"dagster/column_schema": columns.raw(mappings.objects(system)[name])},
     )
     return asset(step, lambda loop: loop.extract(system, name), metadata.extraction)
 
@@ -120,10 +127,10 @@ def _conformed(topology: Topology, name: str, system: str, about: str) -> dg.Ass
         kinds=frozenset({"sql", "duckdb", topology.systems[system].adapter}),
         owners=_owners(topology, name),
         tags=_tags(name, "conform", system),
-        metadata={"dagster/column_schema": metadata.canonical_schema(system, name)},
+        metadata={"dagster/column_schema": columns.canonical(topology, system, name)},
         code_version=mappings.version(system, name),
     )
-    return asset(step, lambda loop: loop.conform(name, system), metadata.conformed)
+    return asset(step, lambda loop: loop.conform(name, system), partial(metadata.conformed, topology))
 
 
 def _links(topology: Topology, name: str) -> dg.AssetsDefinition:
@@ -154,7 +161,7 @@ def _plan(topology: Topology, name: str, target: str) -> dg.AssetsDefinition:
         owners=_owners(topology, name),
         tags=_tags(name, "plan", target),
     )
-    return asset(step, lambda loop: loop.plan(name, target), metadata.planned)
+    return asset(step, lambda loop: loop.plan(name, target), metadata.planned, sample=metadata.diff)
 
 
 def _writes(topology: Topology, name: str, target: str) -> dg.AssetsDefinition:

@@ -1,20 +1,32 @@
-"""What the engine's outcomes look like in the Dagster UI: counts, amounts, schemas, column lineage."""
+"""What the engine's outcomes look like in the Dagster UI: counts, amounts and samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from sync_pipelines import mappings
-from sync_pipelines.domains import DOMAINS, Field
+from assets import columns
+from sync_pipelines.domains import DOMAINS, Kind
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
-from sync_pipelines.engine.port import Shape
+from sync_pipelines.engine.port import Operation
+from sync_pipelines.engine.topology import Topology
+
+if TYPE_CHECKING:
+    from sync_pipelines.engine.plan import Write
 
 Facts = dict[str, Any]
+
+SHOWN, WIDEST = 10, 80
+"""How many writes of a plan are shown, and how much of a value."""
+
+SIGNS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.REPLACE: "±"}
+
+PERSONAL = {Kind.EMAIL, Kind.PHONE}
+"""Kinds of fields that lead to a person: their values stay out of metadata."""
 
 
 def extraction(outcome: Extraction) -> Facts:
@@ -28,10 +40,12 @@ def extraction(outcome: Extraction) -> Facts:
     }
 
 
-def conformed(outcome: Conformed) -> Facts:
+def conformed(topology: Topology, outcome: Conformed) -> Facts:
+    schema = columns.canonical(topology, outcome.system, outcome.domain, outcome.lineage)
     return {
         "dagster/row_count": outcome.records,
-        "dagster/column_lineage": column_lineage(outcome.lineage),
+        "dagster/column_schema": schema,
+        "dagster/column_lineage": columns.lineage(outcome.lineage),
         "records": outcome.records,
         "quarantined": outcome.quarantined,
         "changed_since_last_time": outcome.changed,
@@ -61,6 +75,37 @@ def planned(outcome: Planned) -> Facts:
     }
 
 
+def diff(loop: Any, outcome: Planned) -> Facts:
+    """The first writes of a plan, field by field; what leads to a person is not shown."""
+    if not outcome.writes:
+        return {"diff": "Nothing to write: the target already holds what the owners say."}
+    writes = [saved.write for saved in loop.ledger.writes(outcome.plan_id)]
+    rows = [row for write in writes[:SHOWN] for row in _rows(outcome.domain, write)]
+    lines = ["| | Record | Field | Before | After |", "|-|-|-|-|-|", *(f"| {' | '.join(row)} |" for row in rows)]
+    if len(writes) > SHOWN:
+        lines.append(f"\nand {len(writes) - SHOWN} more")
+    return {"diff": dg.MetadataValue.md("\n".join(lines))}
+
+
+def _rows(domain: str, write: Write) -> Iterator[list[str]]:
+    """A line for each field; the record's name stands on its first line alone."""
+    sign, label = SIGNS[write.request.operation], write.label
+    for change in write.changes:
+        values = [_told(domain, change.field, value) for value in (change.before, change.after)]
+        yield [_cell(each) for each in (sign, label, change.field, *values)]
+        sign = label = ""
+
+
+def _told(domain: str, field: str, value: str | None) -> str:
+    if value is None:
+        return ""
+    return "(not shown)" if DOMAINS[domain][field].kind in PERSONAL else value
+
+
+def _cell(text: str) -> str:
+    return (text if len(text) <= WIDEST else f"{text[:WIDEST]}…").replace("|", "\\|").replace("\n", " ")
+
+
 def applied(outcome: Applied) -> Facts:
     return {
         "dagster/row_count": sum(outcome.states.values()),
@@ -84,48 +129,6 @@ def reconciled(outcome: Reconciled) -> Facts:
 
 def report(path: Path) -> Facts:
     return {"report": dg.MetadataValue.url(path.absolute().as_uri()), "path": dg.MetadataValue.path(str(path))}
-
-
-def column_lineage(lineage: Mapping[str, Sequence[str]]) -> dg.TableColumnLineage:
-    """The engine's "<system>/<object>.<field>" as dependencies on columns of the raw objects' assets."""
-    return dg.TableColumnLineage({column: [_dependency(each) for each in fields] for column, fields in lineage.items()})
-
-
-def _dependency(field: str) -> dg.TableColumnDep:
-    system, rest = field.split("/", 1)
-    known = [name for name in mappings.objects(system) if rest == name or rest.startswith(f"{name}.")]
-    name = max(known, key=len)
-    return dg.TableColumnDep(asset_key=[system, name], column_name=rest[len(name) + 1 :])
-
-
-def raw_schema(shape: Shape) -> dg.TableSchema:
-    """An object's fields, those inside structs by their path, as lineage names them."""
-    return dg.TableSchema([dg.TableColumn(n, k) for n, k in _flat({**mappings.RECORD_COLUMNS, **shape})])
-
-
-def _flat(shape: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, kind in shape.items():
-        inner = kind[0] if isinstance(kind, list) else kind
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", f"{inner}[]" if isinstance(kind, list) else str(inner)
-
-
-def canonical_schema(system: str, domain: str) -> dg.TableSchema:
-    """The columns that a system holds of a domain, with what the domain demands of them."""
-    fields = {field.name: field for field in DOMAINS[domain].fields}
-    columns = mappings.columns(system, domain)
-    return dg.TableSchema([_column(name, fields.get(name)) for name in columns])
-
-
-def _column(name: str, field: Field | None) -> dg.TableColumn:
-    if field is None:
-        return dg.TableColumn(name, "record")
-    says = [f"one of {', '.join(field.choices)}"] if field.choices else []
-    says += [f"a record of the {field.refers_to} domain"] if field.refers_to else []
-    constraints = dg.TableColumnConstraints(nullable=not field.required, other=says)
-    return dg.TableColumn(name, str(field.kind), constraints=constraints)
 
 
 def _amounts(amounts: Mapping[str, int]) -> Facts:

@@ -21,6 +21,9 @@ from sync_pipelines.engine.topology import Topology
 HOST, PROCESS = "sync/host", "sync/process"
 """The run tags that say which process executes a run."""
 
+REPOSITORY, LOCATION = ".dagster/repository", "__repository__@sync-pipelines"
+"""What makes the UI list a run under its job; the location's name is that of workspace.yaml."""
+
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -109,7 +112,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, *, job: str, mod
         run_id=run_id,
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={MODE: mode, HOST: socket.gethostname(), PROCESS: str(os.getpid())},
+        tags={MODE: mode, HOST: socket.gethostname(), PROCESS: str(os.getpid()), REPOSITORY: LOCATION},
     )
     progress.skipped()
     progress.say(run=run_id, success=result.success, error=progress.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -23,6 +24,7 @@ from sync_pipelines.engine.outcome import (
     Reconciled,
     Result,
 )
+from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import SyncError
 
@@ -35,6 +37,11 @@ class FakeLoop:
     says: dict[str, list[Check]] = field(default_factory=dict)
     breaks: dict[str, SyncError] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Any:
+        return SimpleNamespace(writes=lambda plan_id: [SimpleNamespace(write=write) for write in self.writes])
 
     def extract(self, system: str, object: str) -> Extraction:
         checks = self._step(f"{system}/{object}", "complete", "fits_declared_shape")

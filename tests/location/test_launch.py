@@ -20,18 +20,18 @@ from sync_pipelines.errors import FixConfiguration, RetryLater
 
 @pytest.fixture
 def lines(rehearsal: dg.Definitions, loop: Any, instance: dg.DagsterInstance) -> Any:
-    """Launches the full job with the fake loop; answers the exit code and the lines."""
+    """Launches a job with the fake loop; answers the exit code and the lines."""
 
-    def run() -> tuple[int, list[dict[str, Any]]]:
+    def run(job: str = "customer_reconcile") -> tuple[int, list[dict[str, Any]]]:
         out = io.StringIO()
-        code = launch.execute(rehearsal, instance, job="full", mode="full", out=out)
+        code = launch.execute(rehearsal, instance, job=job, mode="full", out=out)
         return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
     return run
 
 
 def test_every_step_is_told_once_between_start_and_end(lines: Any, defs: dg.Definitions) -> None:
-    code, told = lines()
+    code, told = lines("full")
 
     count = len(defs.resolve_asset_graph().get_all_asset_keys())
     assert code == 0
@@ -82,6 +82,7 @@ def test_a_run_is_on_record_with_its_mode_and_process(lines: Any, instance: dg.D
     record = instance.get_run_by_id(told[0]["run"])
     assert record is not None
     assert record.tags["sync/mode"] == "full"
+    assert record.tags[".dagster/repository"] == "__repository__@sync-pipelines"
     assert record.tags["sync/process"] == str(os.getpid())
 
 

@@ -9,7 +9,19 @@ import pytest
 
 from assets import checks
 from sync_pipelines.engine.outcome import Check, Result
+from sync_pipelines.engine.plan import Change, Write
+from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.errors import FixConfiguration, RetryLater
+
+CUSTOMER = (
+    "stripe/customers",
+    *(f"customer/{system}" for system in ("salesforce", "stripe", "tryton")),
+    "customer/links",
+    *(f"customer/{step}/{target}" for step in ("plan", "writes") for target in ("stripe", "tryton")),
+    "customer/reconciliation",
+)
+"""The loop of one domain; with a domain that refers to it, one that does not, and the report:"""
+AROUND = (*CUSTOMER, "invoice/stripe", "product/reconciliation", "report/finance")
 
 
 def evaluations(result: dg.ExecuteInProcessResult, key: str) -> dict[str, dg.AssetCheckEvaluation]:
@@ -48,6 +60,32 @@ def _materialized(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {each.asset_key.to_user_string(): each.metadata for each in made if each.asset_key}
 
 
+def test_a_plan_shows_its_first_writes_without_what_leads_to_a_person(run: Any, loop: Any) -> None:
+    changes = (Change("name", "Acme|Inc", "Acme Inc"), Change("email", "ann@acme.example", "bob@acme.example"))
+    loop.writes = [write(f"Customer {n}", changes) for n in range(12)]
+
+    shown = _materialized(run("full", "customer/plan/stripe"))["customer/plan/stripe"]["diff"].value
+
+    lines = shown.splitlines()
+    assert lines[2] == r"| ~ | Customer 0 | name | Acme\|Inc | Acme Inc |"
+    assert lines[3] == "|  |  | email | (not shown) | (not shown) |"
+    assert lines[-1] == "and 2 more"
+    assert "acme.example" not in shown
+
+
+def write(label: str, changes: tuple[Change, ...]) -> Write:
+    request = Request("w", "customers", Operation.UPDATE, "cus_1", "link", {})
+    return Write(request, "customer", "stripe", "link", label, changes, "1")
+
+
+def test_canonical_columns_say_who_owns_them_and_where_they_come_from(run: Any) -> None:
+    shown = _materialized(run("full", "customer/salesforce"))["customer/salesforce"]
+
+    described = {column.name: column.description for column in shown["dagster/column_schema"].schema.columns}
+    assert described["record_id"] == "The system's own id of the record. From salesforce/Account.Id."
+    assert described["name"] == "Owned by salesforce."
+
+
 @pytest.mark.parametrize(
     ("key", "name", "stopped"),
     [
@@ -61,7 +99,7 @@ def test_a_failing_blocking_check_stops_what_is_downstream(
 ) -> None:
     loop.says[key] = [check(name, key, Result.FAILED, count=3)]
 
-    result = run()
+    result = run("full", *AROUND)
 
     assert not result.success
     assert key in loop.done
@@ -77,7 +115,7 @@ def test_a_failing_blocking_check_stops_what_is_downstream(
 def test_any_other_failing_check_lets_the_loop_go_on(run: Any, loop: Any, key: str, name: str) -> None:
     loop.says[key] = [check(name, key, Result.FAILED, count=3)]
 
-    result = run()
+    result = run("full", *AROUND)
 
     assert result.success
     assert not evaluations(result, key)[name].passed
@@ -88,7 +126,7 @@ def test_a_check_that_could_not_run_is_no_pass_and_blocks_nothing(run: Any, loop
     key = "customer/writes/stripe"
     loop.says[key] = [check("nothing_in_doubt", key, Result.NOT_CHECKED, reason="stripe is down")]
 
-    result = run()
+    result = run("full", *AROUND)
 
     shown = evaluations(result, key)["nothing_in_doubt"]
     assert result.success

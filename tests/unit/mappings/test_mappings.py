@@ -63,6 +63,18 @@ def test_a_domain_that_is_never_written_has_no_write_mapping(folder: Path) -> No
     assert mappings.write_sql("shop", "customer", folder=folder) == "SELECT 1"
 
 
+def test_what_a_write_mapping_names_as_its_object_is_written(folder: Path) -> None:
+    assert mappings.written("shop", "customer", folder=folder) == set()
+
+    write(
+        folder,
+        "SELECT CASE WHEN x THEN 'customers' ELSE 'party.party' END AS object, 'a' AS body FROM writes",
+        name="customer.write.sql",
+    )
+
+    assert mappings.written("shop", "customer", folder=folder) == {"customers", "party.party"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
