@@ -53,7 +53,9 @@ def _attach(db: duckdb.DuckDBPyConnection, catalog: str, place: str) -> None:
         db.execute(f"ATTACH {text('ducklake:postgres:' + catalog)} AS lake ({options})")
     except duckdb.Error as error:
         raise FixConfiguration(f"the lake at {place} can't be opened: {error}") from error
-    existing = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    existing = {
+        name for (name,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()
+    }
     for name, statements in TABLES.items():
         if name not in existing:
             for statement in statements:
