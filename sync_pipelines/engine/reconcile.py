@@ -18,7 +18,7 @@ from sync_pipelines.engine.plan import held_back
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import differs, quoted, shown, text, wants
 
-DISAGREEMENTS = ("differs", "missing", "refused", "unknown")
+DISAGREEMENTS = ("deleted", "differs", "missing", "refused", "unknown")
 """The kinds of finding that make a pair of systems disagree."""
 
 COLUMNS = """kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR, record_b VARCHAR, link_id VARCHAR,
@@ -77,7 +77,9 @@ def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
 
 
 def _live(lake: Lake, domain: Domain, system: str) -> str:
-    return f"(SELECT * FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted)"
+    """The records of a system that are compared; `counts` says which of them are in its control totals."""
+    counts = f"coalesce({domain.counts_when}, false) AS counts"
+    return f"(SELECT *, {counts} FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted)"
 
 
 def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str]) -> int:
@@ -91,16 +93,16 @@ def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[s
         WITH m AS (SELECT link_id, max(record_id) FILTER (system = {text(a)}) AS a_id,
                           max(record_id) FILTER (system = {text(b)}) AS b_id
                    FROM links WHERE domain = {text(domain.name)} GROUP BY link_id)
-        SELECT m.link_id, m.a_id, m.b_id, a.label,
+        SELECT m.link_id, m.a_id, m.b_id, a.label, {_share(lake, domain, pair)} AS share,
                list_filter([{disagreements}], lambda x: x IS NOT NULL) AS found, {_context(lake, domain, a, "a")}
         FROM m JOIN {_live(lake, domain, a)} a ON a.record_id = m.a_id
                JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id;
         INSERT INTO found
         SELECT coalesce(CASE WHEN w.message IS NOT NULL THEN 'refused' END, 'differs'),
                {text(a)}, a_id, {text(b)}, b_id, c.link_id, label, f.field, f.value_a, f.value_b,
-               f.amount_minor, currency, legal_entity, period,
+               CASE WHEN f.field = c.told_by THEN nullif(share, 0) END, currency, legal_entity, period,
                coalesce(w.message, f.field || ' differs'), f.is_primary
-        FROM (SELECT * EXCLUDE (found, amount_minor), unnest(found) AS f FROM compared) c
+        FROM (SELECT *, unnest(found) AS f, {_told_by(domain)} AS told_by FROM compared) c
         LEFT JOIN refused_writes w ON w.link_id = c.link_id AND w.target = {text(b)};
     """)
     return int(lake.row("SELECT count(*) FROM compared")[0])
@@ -115,20 +117,32 @@ def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str
         condition = wants(field, right, left)
     else:
         condition = differs(field, left, right)
-    stake = f"{left} - {right}" if field.name == domain.amount else "CAST(NULL AS BIGINT)"
     personal = field.kind in {Kind.EMAIL, Kind.PHONE}
     values = ("'(personal)'", "'(personal)'") if personal else (shown(left), shown(right))
     return (
         f"CASE WHEN {condition} THEN {{'field': {text(field.name)}, 'value_a': {values[0]}, 'value_b': {values[1]}, "
-        f"'amount_minor': {stake}, 'is_primary': {str(owner in pair).lower()}}} END"
+        f"'is_primary': {str(owner in pair).lower()}}} END"
     )
+
+
+def _share(lake: Lake, domain: Domain, pair: tuple[str, str]) -> str:
+    """What a pair of records adds to the difference of their systems' totals."""
+    if not all(domain.amount in held(lake, domain, system) for system in pair):
+        return "CAST(NULL AS BIGINT)"
+    amount = quoted(domain.amount)
+    return f"CASE WHEN a.counts THEN a.{amount} ELSE 0 END - CASE WHEN b.counts THEN b.{amount} ELSE 0 END"
+
+
+def _told_by(domain: Domain) -> str:
+    """Of a pair's differing fields the one that carries the amount, for it is told once."""
+    return f"coalesce(list_filter([x.field FOR x IN found], lambda n: n = {text(domain.amount)})[1], found[1].field)"
 
 
 def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
     """Of the session's findings: pairs that disagree, findings by kind, amounts at stake by currency."""
-    disagreeing = lake.row(f"""
+    disagreeing = lake.row("""
         SELECT count(DISTINCT (system_a, system_b, link_id)) FILTER (record_a IS NOT NULL AND record_b IS NOT NULL
-            AND kind IN {DISAGREEMENTS}) FROM found""")[0]
+            AND kind IN ('differs', 'refused')) FROM found""")[0]
     kinds = dict(lake.rows("SELECT kind, count(*) FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL"))
     amounts = dict(
         lake.rows("""
@@ -139,49 +153,68 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
 
 
 def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
-    """Leading records that another system should have and has not, with the reason where one is known."""
-    leader, gate = settings.leader, settings.expects(other)
-    reasons = (
-        f"SELECT link_id, min(reason) AS reason FROM {held_back(domain.name, other)} GROUP BY link_id"
-        if other in settings.targets
-        else "SELECT NULL AS link_id, NULL AS reason WHERE false"
-    )
+    """Leading records that another system should have and has not, with the reason where one is known.
+
+    What a doubt or a quarantine explains is told there.
+    """
+    leader = settings.leader
     lake.db.execute(f"""
         INSERT INTO found
-        WITH held AS ({reasons})
+        WITH waiting AS ({_waiting(lake, domain, other)}),
+        there AS (SELECT l.link_id, t.refused IS NOT NULL AS is_aside, NOT is_aside AND NOT t.is_deleted AS lives
+                  FROM links l JOIN {table(domain.name, other)} t ON t.record_id = l.record_id
+                  WHERE l.domain = {text(domain.name)} AND l.system = {text(other)}),
+        doubt AS (SELECT DISTINCT link_id FROM {doubts(domain.name)}
+                  WHERE system = {text(other)} OR (kind = 'duplicate' AND system = {text(leader)}))
         SELECT CASE WHEN w.message IS NOT NULL THEN 'refused' ELSE 'missing' END,
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
-               coalesce(w.message, held.reason, 'not in ' || {text(other)}),
-               l.link_id NOT IN (SELECT link_id FROM {doubts(domain.name)} WHERE link_id IS NOT NULL)
+               coalesce(w.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
+                   || ' in ' || {text(other)}),
+               w.message IS NOT NULL OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE)
         FROM {_live(lake, domain, leader)} a
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
-        LEFT JOIN held ON held.link_id = l.link_id
+        LEFT JOIN waiting ON waiting.link_id = l.link_id
+        LEFT JOIN there ON there.link_id = l.link_id
+        LEFT JOIN doubt ON doubt.link_id = l.link_id
         LEFT JOIN refused_writes w ON w.link_id = l.link_id AND w.target = {text(other)}
-        WHERE {gate} AND l.link_id NOT IN (
-            SELECT link_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
+        WHERE {settings.expects(other)} AND lives IS NOT TRUE
     """)
 
 
+def _waiting(lake: Lake, domain: Domain, target: str) -> str:
+    """What the last plan for a target held back, and why; nothing where there was no plan."""
+    if not lake.columns(held_back(domain.name, target)):
+        return "SELECT '' AS link_id, '' AS reason WHERE false"
+    return f"SELECT link_id, min(reason) AS reason FROM {held_back(domain.name, target)} GROUP BY link_id"
+
+
 def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
-    """Records that another system has and the leading one does not know; doubts are told as doubts."""
+    """Records that another system has and that no leading record accounts for; doubts are told as doubts."""
+    doubt = f"SELECT record_id FROM {doubts(domain.name)} WHERE system = {text(other)} AND kind"
     lake.db.execute(f"""
         INSERT INTO found
+        WITH lead AS (SELECT o.record_id AS follower, t.refused IS NOT NULL AS is_aside,
+                             NOT is_aside AND NOT t.is_deleted AS lives
+                      FROM links o JOIN links l ON l.domain = o.domain AND l.link_id = o.link_id
+                      JOIN {table(domain.name, settings.leader)} t ON t.record_id = l.record_id
+                      WHERE o.domain = {text(domain.name)} AND o.system = {text(other)}
+                        AND l.system = {text(settings.leader)})
         SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, record_id, NULL, label, NULL, NULL, NULL,
-               -amount_minor, currency, legal_entity, period, 'not in ' || {text(settings.leader)}, true
-        FROM (SELECT b.record_id, b.label, {_context(lake, domain, other, "b")}
-        FROM {_live(lake, domain, other)} b
-        WHERE b.record_id NOT IN (
-                SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(other)})
-          AND b.record_id NOT IN (SELECT record_id FROM {doubts(domain.name)} WHERE system = {text(other)})
-          AND coalesce({domain.counts_when}, false))
+               -amount_minor, currency, legal_entity, period,
+               CASE WHEN is_aside THEN 'set aside' ELSE 'not' END || ' in ' || {text(settings.leader)},
+               is_aside IS NOT TRUE AND record_id NOT IN ({doubt} = 'duplicate')
+        FROM (SELECT b.record_id, b.label, b.counts, {_context(lake, domain, other, "b")}
+              FROM {_live(lake, domain, other)} b)
+        LEFT JOIN lead ON follower = record_id
+        WHERE counts AND lives IS NOT TRUE AND record_id NOT IN ({doubt} <> 'duplicate')
     """)
 
 
 def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
     """What the match could not decide: one finding a record, or one for all duplicates of each other.
 
-    It has an amount where no link accounts for the record.
+    It has an amount where the record is in a control total and no live leading record accounts for it.
     """
     for system in settings.systems:
         lake.db.execute(f"""
@@ -195,8 +228,11 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
                 HAVING kind <> 'duplicate' OR record_id < min(candidate_id)
             ), loose AS (
                 SELECT b.record_id, {_context(lake, domain, system, "b")} FROM {_live(lake, domain, system)} b
-                WHERE b.record_id NOT IN (
-                    SELECT record_id FROM links WHERE domain = {text(domain.name)} AND system = {text(system)}))
+                WHERE counts AND b.record_id NOT IN (
+                    SELECT o.record_id FROM links o JOIN links l ON l.domain = o.domain AND l.link_id = o.link_id
+                    JOIN {_live(lake, domain, settings.leader)} a ON a.record_id = l.record_id
+                    WHERE o.domain = {text(domain.name)} AND o.system = {text(system)}
+                      AND l.system = {text(settings.leader)}))
             SELECT kind, {text(settings.leader)}, candidate_id, {text(system)}, record_id, link_id, label, NULL,
                    NULL, NULL, -amount_minor, currency, legal_entity, period, reason, NOT is_explained
             FROM doubt LEFT JOIN loose USING (record_id)
@@ -217,7 +253,7 @@ def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
         INSERT INTO found
         SELECT 'quarantined', {text(system)}, r.record_id, NULL, NULL, NULL, r.label, NULL, NULL, NULL,
                {_context(lake, domain, system, "r")}, r.refused, true
-        FROM {table(domain.name, system)} r WHERE r.refused IS NOT NULL AND NOT r.is_deleted
+        FROM {table(domain.name, system)} r WHERE r.refused IS NOT NULL AND r.is_deleted IS NOT TRUE
     """)
 
 
@@ -225,13 +261,13 @@ def items(lake: Lake, domain: Domain) -> list[Item]:
     """One exception a record and kind, from the primary findings of the session."""
     rows = lake.rows("""
         SELECT kind, coalesce(system_b, system_a) AS system, coalesce(record_b, record_a) AS record_id,
-               coalesce(link_id, '') AS link, min(label),
+               min(label),
                string_agg(DISTINCT reason, '; ' ORDER BY reason), max(abs(amount_minor)), min(currency)
         FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL""")
     return [
-        Item("|".join((domain.name, kind, system, link or record_id)), domain.name, kind, system, record_id, label,
+        Item("|".join((domain.name, kind, system, record_id)), domain.name, kind, system, record_id, label,
              reason, amount, currency)
-        for kind, system, record_id, link, label, reason, amount, currency in rows
+        for kind, system, record_id, label, reason, amount, currency in rows
     ]  # fmt: skip
 
 
@@ -261,9 +297,9 @@ def checks(lake: Lake, domain: Domain, pairs: list[tuple[str, str]], all_totals:
 
 def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
     a, b = pair
-    pairs = lake.row(f"""
-        SELECT count(*) FROM {table(domain.name, a)}, (SELECT 1 FROM {table(domain.name, b)} LIMIT 1)
-        WHERE refused IS NULL AND NOT is_deleted""")[0]
+    sides = [
+        lake.row(f"SELECT count(*) FROM {table(domain.name, s)} WHERE refused IS NULL AND NOT is_deleted") for s in pair
+    ]
     which = f"system_a = {text(a)} AND system_b = {text(b)} AND kind IN {DISAGREEMENTS}"
     rows = lake.rows(f"""
         SELECT kind, coalesce(record_b, record_a), string_agg(DISTINCT coalesce(field, reason), ', '),
@@ -277,11 +313,11 @@ def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
         name=f"agrees_{a}_{b}",
         subject=f"{domain.name}/reconciliation",
         claim=f"Every {domain.name} is the same in {a} and {b}, field by field.",
-        result=Result.FAILED if rows else Result.PASSED if pairs else Result.NOT_CHECKED,
+        result=Result.FAILED if rows else Result.PASSED if all(n for (n,) in sides) else Result.NOT_CHECKED,
         count=len(rows),
         amounts=amounts,
         sample=tuple({"kind": k, "record_id": r, "what": f} for k, r, f, *_ in rows[:5]),
-        reason="" if rows or pairs else "one side holds no records",
+        reason="" if rows or all(n for (n,) in sides) else "one side holds no records",
     )
 
 
