@@ -21,8 +21,7 @@ from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.sandbox import company
-from sync_pipelines.sandbox.erp import DATABASE, PASSWORD, USER, Erp, template
-from sync_pipelines.sandbox.erp_seed import ErpSeed, close_periods, seed
+from sync_pipelines.sandbox.erp import DATABASE, PASSWORD, USER, Erp, ErpSeed, close_periods, seed, template
 from sync_pipelines.sandbox.launch import open_sandbox
 from sync_pipelines.sandbox.server import serve
 from sync_pipelines.sandbox.store import Store

@@ -25,10 +25,9 @@ from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside
 from sync_pipelines.lake.macros import MACROS
 from sync_pipelines.ledger.embedded import Embedded
-from sync_pipelines.sandbox.erp import PASSWORD, USER, Erp
-from sync_pipelines.sandbox.erp_seed import ErpSeed, close_periods, seed
+from sync_pipelines.sandbox.erp import PASSWORD, USER, Erp, ErpSeed, close_periods, seed
 from sync_pipelines.systems.tryton import Tryton, open_system
-from sync_pipelines.systems.tryton_session import Server
+from sync_pipelines.systems.tryton.session import Server
 
 PARTY = {
     "tax_id": "",

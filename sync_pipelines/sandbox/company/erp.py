@@ -11,7 +11,7 @@ from sync_pipelines.sandbox.company import defects as kind
 from sync_pipelines.sandbox.company.catalog import rounded
 from sync_pipelines.sandbox.company.defects import Kind
 from sync_pipelines.sandbox.company.model import Credit, Customer, Deal, Facts, Paper, Product
-from sync_pipelines.sandbox.erp_books import VAT_COUNTRIES
+from sync_pipelines.sandbox.erp.books import VAT_COUNTRIES
 
 Row = dict[str, Any]
 Priced = tuple[Product, int, int]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sync_pipelines.sandbox.company.defects import Kind
-from sync_pipelines.sandbox.erp_books import VAT_COUNTRIES
+from sync_pipelines.sandbox.erp.books import VAT_COUNTRIES
 
 
 @dataclass(frozen=True, slots=True)

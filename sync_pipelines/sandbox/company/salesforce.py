@@ -15,7 +15,7 @@ from sync_pipelines.sandbox.company.ids import Ids
 from sync_pipelines.sandbox.company.model import Customer, Deal, Facts, Line, Product, Pursuit
 from sync_pipelines.sandbox.company.moments import IMPORTS, during, stamp, touched
 from sync_pipelines.sandbox.company.words import BY_CODE
-from sync_pipelines.sandbox.erp_books import COMPANY
+from sync_pipelines.sandbox.erp.books import COMPANY
 
 Row = dict[str, Any]
 LEGAL_ENTITY = COMPANY[0]

@@ -12,9 +12,8 @@ import requests
 from sync_pipelines.engine.port import Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater
-from sync_pipelines.systems import soql
-from sync_pipelines.systems.salesforce import EXTERNAL_ID, Salesforce, open_system
-from sync_pipelines.systems.salesforce_answer import usage_of
+from sync_pipelines.systems.salesforce import EXTERNAL_ID, Salesforce, open_system, soql
+from sync_pipelines.systems.salesforce.answer import usage_of
 from tests.unit.systems.conftest import Scripted
 
 TOKEN = (200, b'{"access_token":"00D!one","instance_url":"http://acme.test"}')

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
-from sync_pipelines.systems.stripe_answer import Gone, classify, form
+from sync_pipelines.systems.stripe.answer import Gone, classify, form
 
 
 def answer(status: int, *, method: str = "POST", headers: dict[str, str] | None = None, **error: Any) -> Any:

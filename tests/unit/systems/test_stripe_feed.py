@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sync_pipelines.systems.stripe import LISTS
-from sync_pipelines.systems.stripe_answer import classify
-from sync_pipelines.systems.stripe_feed import GROUPS, TYPES, Feed
+from sync_pipelines.systems.stripe.answer import classify
+from sync_pipelines.systems.stripe.feed import GROUPS, TYPES, Feed
 
 
 def event(number: int, type: str, *, of: str, created: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sync_pipelines.errors import MalformedPage
-from sync_pipelines.systems.stripe_answer import classify
-from sync_pipelines.systems.stripe_record import Records, version_of
+from sync_pipelines.systems.stripe.answer import classify
+from sync_pipelines.systems.stripe.record import Records, version_of
 
 SHAPE = {"name": "VARCHAR", "items": {"data": [{"quantity": "BIGINT", "price": {"product": "VARCHAR"}}]}}
 MISSING = (404, b'{"error": {"code": "resource_missing"}}')

@@ -13,8 +13,7 @@ import requests
 from sync_pipelines.engine.port import Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
-from sync_pipelines.systems import tryton as adapter
-from sync_pipelines.systems.tryton import Tryton, open_system
+from sync_pipelines.systems.tryton import Tryton, adapter, open_system
 from tests.unit.systems.conftest import Scripted
 
 HTML = {"Content-Type": "text/html"}

@@ -5,7 +5,7 @@ import pytest
 import requests
 
 from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside
-from sync_pipelines.systems.tryton_answer import classify, plain
+from sync_pipelines.systems.tryton.answer import classify, plain
 
 CLOSED = (
     'To continue, you must reopen the period "2026-01" of company "Meridian Software Inc" for the date "01/05/2026".'

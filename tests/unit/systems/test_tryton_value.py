@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_pipelines.systems.tryton_value import decode, encode
+from sync_pipelines.systems.tryton.value import decode, encode
 
 SCALARS = (
     st.none()

@@ -28,9 +28,9 @@ from sync_pipelines.errors import SyncError
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.splitting import Splitter
-from sync_pipelines.systems.stripe_answer import API_VERSION, Gone, classify
-from sync_pipelines.systems.stripe_feed import Feed
-from sync_pipelines.systems.stripe_record import (
+from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
+from sync_pipelines.systems.stripe.feed import Feed
+from sync_pipelines.systems.stripe.record import (
     PAGE_MAX,
     Filter,
     Record,
@@ -40,7 +40,7 @@ from sync_pipelines.systems.stripe_record import (
     tombstone,
     version_of,
 )
-from sync_pipelines.systems.stripe_write import EXTERNAL_ID, REPLACES, Writer, product_id
+from sync_pipelines.systems.stripe.write import EXTERNAL_ID, REPLACES, Writer, product_id
 
 DAY = 86_400
 FEED_SECONDS = 29 * DAY

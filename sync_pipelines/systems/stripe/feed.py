@@ -17,7 +17,7 @@ import msgspec
 from sync_pipelines.clock import Clock
 from sync_pipelines.systems.http import Wire
 from sync_pipelines.systems.splitting import Split, Splitter
-from sync_pipelines.systems.stripe_record import get, walk
+from sync_pipelines.systems.stripe.record import get, walk
 
 ROUTE = "GET /v1/events"
 FRESH = timedelta(seconds=60)

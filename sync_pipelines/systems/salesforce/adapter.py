@@ -25,11 +25,10 @@ from sync_pipelines.engine.port import (
 )
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
-from sync_pipelines.systems import salesforce_answer as answer
-from sync_pipelines.systems import soql
 from sync_pipelines.systems.auth import ClientCredentials
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.pagination import Keyset
+from sync_pipelines.systems.salesforce import answer, soql
 from sync_pipelines.systems.splitting import Split, Splitter
 
 EXTERNAL_ID = "Sync_Id__c"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
-from sync_pipelines.systems.tryton_session import Server
+from sync_pipelines.systems.tryton.session import Server
 
 BATCH_MAX = 50
 LOCK = "_timestamp"

@@ -15,8 +15,8 @@ from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside, SyncError
 from sync_pipelines.systems.auth import TOKEN_TIMEOUT, as_is
 from sync_pipelines.systems.http import Wire, pooled_session
-from sync_pipelines.systems.tryton_answer import classify
-from sync_pipelines.systems.tryton_value import encode
+from sync_pipelines.systems.tryton.answer import classify
+from sync_pipelines.systems.tryton.value import encode
 
 LANGUAGE = "en"
 """Messages come in this language, whatever the user's own: they are told apart by their text."""

@@ -29,9 +29,9 @@ from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.splitting import Split, Splitter
-from sync_pipelines.systems.tryton_session import Server
-from sync_pipelines.systems.tryton_value import instant
-from sync_pipelines.systems.tryton_write import BATCH_MAX, Writer, carried
+from sync_pipelines.systems.tryton.session import Server
+from sync_pipelines.systems.tryton.value import instant
+from sync_pipelines.systems.tryton.write import BATCH_MAX, Writer, carried
 
 PAGE_MAX = 1000
 VERSION = "_timestamp"

@@ -1,6 +1,6 @@
 """Makes the ERP's template database: modules, then a company with books; runs as a process of its own.
 
-`python -m sync_pipelines.sandbox.erp_setup DATABASE` fills an empty PostgreSQL database. Where it is (PGHOST,
+`python -m sync_pipelines.sandbox.erp.setup DATABASE` fills an empty PostgreSQL database. Where it is (PGHOST,
 PGUSER), Tryton's settings and the file with the administrator's password (TRYTONPASSFILE) come from the
 environment. The company is set up through proteus, Tryton's own client library.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import proteus
 from trytond import admin, backend, commandline
 
-from sync_pipelines.sandbox.erp_books import (
+from sync_pipelines.sandbox.erp.books import (
     ACCOUNTS,
     CATEGORY,
     COMPANY,

@@ -1,6 +1,6 @@
 """A real Tryton server for the demo and the tests, in a database of the embedded PostgreSQL.
 
-What fills it is in `erp_seed`; how its template is made, once, in `erp_setup`.
+What fills it is in `seed`; how its template is made, once, in `setup`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sync_pipelines.ledger.embedded import Embedded
 USER = "admin"
 PASSWORD = "admin-sandbox"
 DATABASE = "erp"
-_MADE_BY = ("erp_setup.py", "erp_books.py")
+_MADE_BY = ("setup.py", "books.py")
 _FAST = "-c synchronous_commit=off -c jit=off -c plan_cache_mode=force_generic_plan"
 """While the template is made, a crash costs nothing: an unfinished one is thrown away."""
 
@@ -114,7 +114,7 @@ class Erp:
     def _fill(self, name: str, progress: Callable[[str], None]) -> None:
         with self._log.open("a") as log:
             child = subprocess.Popen(
-                [sys.executable, "-O", "-m", "sync_pipelines.sandbox.erp_setup", name],
+                [sys.executable, "-O", "-m", "sync_pipelines.sandbox.erp.setup", name],
                 env={**self._environment(), "PGOPTIONS": _FAST, "TRYTONPASSFILE": "/dev/stdin"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

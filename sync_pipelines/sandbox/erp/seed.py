@@ -9,10 +9,10 @@ from typing import Any
 
 from sync_pipelines.clock import SystemClock
 from sync_pipelines.engine.topology import SystemSettings
-from sync_pipelines.sandbox import erp_books as books
-from sync_pipelines.sandbox.erp import PASSWORD, USER
-from sync_pipelines.systems.tryton_session import Server
-from sync_pipelines.systems.tryton_write import warning_name
+from sync_pipelines.sandbox.erp import books
+from sync_pipelines.sandbox.erp.server import PASSWORD, USER
+from sync_pipelines.systems.tryton.session import Server
+from sync_pipelines.systems.tryton.write import warning_name
 
 Row = Mapping[str, Any]
 Progress = Callable[[str, int, int], None]

@@ -15,7 +15,7 @@ from sync_pipelines.errors import MalformedPage
 from sync_pipelines.systems.http import Wire
 from sync_pipelines.systems.pagination import NextLink
 from sync_pipelines.systems.splitting import Split, Splitter
-from sync_pipelines.systems.stripe_answer import API_VERSION, Gone
+from sync_pipelines.systems.stripe.answer import API_VERSION, Gone
 
 PAGE_MAX = 100
 VERSION_HEADER: Mapping[str, str] = {"Stripe-Version": API_VERSION}

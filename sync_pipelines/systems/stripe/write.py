@@ -11,8 +11,8 @@ import msgspec
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop, SyncError
 from sync_pipelines.systems.http import Wire
-from sync_pipelines.systems.stripe_answer import form
-from sync_pipelines.systems.stripe_record import VERSION_HEADER, Records, version_of
+from sync_pipelines.systems.stripe.answer import form
+from sync_pipelines.systems.stripe.record import VERSION_HEADER, Records, version_of
 
 EXTERNAL_ID = "sync_id"
 """The metadata key under which a record carries its external id."""
