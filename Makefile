@@ -37,4 +37,4 @@ install: $(filter .tools/%,$(UV))
 	@$(UV) sync --quiet --locked --all-extras
 
 .tools/bin/uv:
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+	@$(PYTHON) -m pip install --quiet --root-user-action ignore --disable-pip-version-check --target .tools uv

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 import assets
-from resources.loop import loop
+from resources.loop import loop, opening
 from resources.probe import probe
 from sensors import alerts, changes, jobs, launch, schedules
 from sync_pipelines import config
@@ -37,7 +37,7 @@ def graph(topology: Topology, *, loop: object, probe: object) -> dg.Definitions:
 def defs() -> dg.Definitions:
     """Loads without a database and without secrets: both are asked for when a run or a sensor needs them."""
     topology = config.load(TOPOLOGY, strict=False)
-    return graph(topology, loop=loop(TOPOLOGY), probe=probe(TOPOLOGY))
+    return graph(topology, loop=loop(opening(TOPOLOGY)), probe=probe(TOPOLOGY))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import dagster as dg
 
@@ -28,22 +28,49 @@ NEXT: dict[type[SyncError], str] = {
 """What to do about each kind of error, shown beside the failed step."""
 
 
-def loop(file: Path) -> dg.ResourceDefinition:
-    """The loop over the topology in `file`, under the run's own id."""
+class OpenLoop(Protocol):
+    """Opens the loop under a run's id, for as long as the run lasts."""
 
-    @dg.resource(description="The engine's loop over sync.toml: both planes and every system.")
-    def opened(context: dg.InitResourceContext) -> Iterator[Loop]:
+    def __call__(self, run_id: str, mode: Mode) -> AbstractContextManager[Loop]: ...
+
+
+def opening(file: Path) -> OpenLoop:
+    """Opens the loop over the topology in `file`, which is read anew by each run."""
+
+    def opened(run_id: str, mode: Mode) -> AbstractContextManager[Loop]:
         # Reading the definitions must not pay the two seconds that importing the engine costs.
         from sync_pipelines.loop import Loop
 
+        return Loop.open(config.load(file), run_id=run_id, mode=mode)
+
+    return opened
+
+
+def loop(open_loop: OpenLoop) -> dg.ResourceDefinition:
+    """The loop of a run. Where steps failed it ends as failed, and the report is written all the same."""
+
+    @dg.resource(description="The engine's loop over sync.toml: both planes and every system.")
+    def opened(context: dg.InitResourceContext) -> Iterator[Loop]:
         run = context.run
         if run is None:
             raise FixConfiguration("the loop is opened by runs; outside of one use Loop.open")
         mode: Mode = "incremental" if run.tags.get(MODE) == "incremental" else "full"
-        with explained(), Loop.open(config.load(file), run_id=run.run_id, mode=mode) as loop:
+        with suppress(StepsFailed), explained(), open_loop(run.run_id, mode) as loop:
             yield loop
+            if context.instance is not None and failures(context.instance, run.run_id):
+                loop.report()
+                raise StepsFailed
 
     return opened
+
+
+class StepsFailed(Exception):
+    """Tells the loop that its run has failed; Dagster has already told everybody else."""
+
+
+def failures(instance: dg.DagsterInstance, run_id: str) -> int:
+    """How many steps of a run have failed so far."""
+    return len(instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
 
 
 @contextmanager

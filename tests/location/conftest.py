@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import dagster as dg
 import pytest
 
 import definitions
-from resources.loop import explained
+from resources.loop import loop as resource
 from sync_pipelines import config
 from sync_pipelines.engine.outcome import (
     Applied,
@@ -99,11 +100,19 @@ class Stage:
     loop: FakeLoop | None = None
     refusal: SyncError | None = None
 
-    def open(self, _: dg.InitResourceContext) -> FakeLoop | None:
-        with explained():
-            if self.refusal is not None:
-                raise self.refusal
-        return self.loop
+    ends: list[str] = field(default_factory=list)
+    """How the loop's runs ended."""
+
+    @contextmanager
+    def open(self, run_id: str, mode: str) -> Iterator[Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        try:
+            yield self.loop
+        except BaseException:
+            self.ends.append("failed")
+            raise
+        self.ends.append("finished")
 
 
 @pytest.fixture(scope="session")
@@ -114,12 +123,12 @@ def stage() -> Stage:
 @pytest.fixture(scope="session")
 def rehearsal(topology: Topology, stage: Stage) -> dg.Definitions:
     """The same graph over the loop on the stage."""
-    return definitions.graph(topology, loop=dg.ResourceDefinition(stage.open), probe=dict)
+    return definitions.graph(topology, loop=resource(stage.open), probe=dict)
 
 
 @pytest.fixture
 def loop(topology: Topology, stage: Stage) -> FakeLoop:
-    stage.loop, stage.refusal = FakeLoop(topology), None
+    stage.loop, stage.refusal, stage.ends = FakeLoop(topology), None, []
     return stage.loop
 
 

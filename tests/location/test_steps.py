@@ -201,3 +201,21 @@ def test_an_error_of_the_engine_says_what_to_do_next(run: Any, loop: Any, error:
     assert failure.user_failure_data.description == str(error)
     assert failure.user_failure_data.metadata["next"].value.startswith(advice)
     assert "salesforce/Account" in loop.done
+
+
+def test_a_run_that_fails_ends_its_loop_as_failed_and_is_reported_all_the_same(run: Any, loop: Any, stage: Any) -> None:
+    loop.breaks["customer/stripe"] = RetryLater("stripe is in maintenance")
+
+    result = run("full", *AROUND)
+
+    assert not result.success
+    assert "customer/reconciliation" not in loop.done
+    assert loop.done[-1] == "report/finance"
+    assert stage.ends == ["failed"]
+
+
+def test_a_run_that_succeeds_ends_its_loop_as_finished(run: Any, loop: Any, stage: Any) -> None:
+    run("full", *AROUND)
+
+    assert loop.done.count("report/finance") == 1
+    assert stage.ends == ["finished"]
