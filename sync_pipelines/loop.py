@@ -41,6 +41,8 @@ from sync_pipelines.systems.registry import Systems
 Mode = Literal["full", "incremental"]
 UNSETTLED = (State.PLANNED, State.INTENT, State.IN_DOUBT)
 SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
+KEPT = timedelta(days=30)
+"""How long the lake's past can be read; what plans were made from is kept for good."""
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
 
 
@@ -238,6 +240,8 @@ class Loop:
 
     def _end(self, state: str) -> None:
         """Keep what the run came to, in the ledger and for machines in summary.json."""
+        if self.mode == "full" and state == "finished":
+            self.lake.maintain(before=self.clock.now() - KEPT, pinned=self.ledger.pinned_snapshots())
         summary = self.summary()
         self.ledger.end_run(self.run_id, state=state, summary=summary)
         self.topology.state.mkdir(parents=True, exist_ok=True)

@@ -165,6 +165,11 @@ class Ledger:
         with self._look() as connection:
             return plans.plans_of(connection, run_id)
 
+    def pinned_snapshots(self) -> set[int]:
+        """The lake's snapshots that plans were made from."""
+        with self._look() as connection:
+            return plans.pinned_snapshots(connection)
+
     def verified_writes(self, plan_id: str) -> list[SavedWrite]:
         """The writes to apply; `Stop` when the plan was edited or superseded."""
         with self._look() as connection:

@@ -86,6 +86,10 @@ def plans_of(connection: Connection, run_id: str) -> list[Plan]:
     return [_plan(row._mapping) for row in found]
 
 
+def pinned_snapshots(connection: Connection) -> set[int]:
+    return set(connection.scalars(select(plans.c.snapshot).distinct()))
+
+
 def verified_writes(connection: Connection, plan_id: str) -> list[SavedWrite]:
     """The writes of an open plan; `Stop` when they are not what was saved, or a later plan took its place."""
     wanted = plan(connection, plan_id)
