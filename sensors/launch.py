@@ -160,5 +160,7 @@ def _innermost(error: Any) -> str:
         error = error.cause
     if error is None:
         return ""
+    if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return "interrupted: nothing is lost, the next run goes on from what is true then"
     text = str(error.message).strip()
     return text.partition(f"{error.cls_name}: ")[2] or text

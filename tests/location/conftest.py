@@ -36,7 +36,7 @@ class FakeLoop:
 
     topology: Topology
     says: dict[str, list[Check]] = field(default_factory=dict)
-    breaks: dict[str, SyncError] = field(default_factory=dict)
+    breaks: dict[str, BaseException] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 

@@ -66,6 +66,17 @@ def test_a_step_that_fails_tells_why_in_the_engine_s_words(lines: Any, loop: Any
     assert by_step["customer/stripe"]["state"] == "skipped"
 
 
+def test_a_step_that_is_interrupted_says_so(lines: Any, loop: Any, stage: Any) -> None:
+    loop.breaks["customer/stripe"] = dg.DagsterExecutionInterruptedError()
+
+    code, told = lines()
+
+    by_step = {each.get("step"): each for each in told}
+    assert code == 1
+    assert by_step["customer/stripe"]["error"].startswith("interrupted: nothing is lost")
+    assert stage.ends == ["failed"]
+
+
 def test_a_run_that_can_not_open_the_loop_tells_why(lines: Any, stage: Any) -> None:
     stage.refusal = FixConfiguration("environment variable STRIPE_URL is not set")
 
