@@ -73,6 +73,8 @@ def demo(
     with Demo.open(topology, seed=seed, scale=scale, fresh=fresh, say=terminal.say) as running:
         summary = running.run(terminal)
     _hand_over(summary, as_json=as_json, terminal=terminal)
+    if not as_json:
+        out.print("Runs, lineage and checks of this very state in the Dagster UI: make ui", highlight=False)
     raise typer.Exit(DONE if summary["success"] else FAILED)
 
 
