@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +18,8 @@ from rich.console import Console
 from sync_pipelines.errors import FixConfiguration, SyncError
 
 if TYPE_CHECKING:
+    from sync_pipelines.engine.outcome import Planned
+    from sync_pipelines.engine.plan import Write
     from sync_pipelines.ledger import Ledger
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
@@ -123,9 +125,10 @@ def apply(
     """Carry out the plans that were saved by `plan`, exactly; applying them twice changes nothing."""
     with _ledger(topology) as ledger:
         chosen = run_id or next((run.run_id for run in ledger.latest_runs(most=50) if ledger.plans(run.run_id)), "")
-    if not chosen:
+        domains = list({plan.origin.domain: None for plan in ledger.plans(chosen)}) if chosen else []
+    if not domains:
         raise FixConfiguration("no run has a plan: make one with `sync-pipelines plan`")
-    summary = _walk(topology, None, verbs=["apply"], as_json=as_json, run_id=chosen)
+    summary = _walk(topology, domains, verbs=["apply"], as_json=as_json, run_id=chosen)
     raise typer.Exit(DONE if summary["success"] else FAILED)
 
 
@@ -254,20 +257,39 @@ def _walk(
     terminal = Terminal(err if as_json else out)
     chosen = _chosen(domains, list(topology.domains))
     planned = []
-    with planes.server(topology), Loop.open(
-        topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental"
-    ) as loop:
+    with (
+        planes.server(topology),
+        Loop.open(topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental") as loop,
+    ):
         steps = course(loop, chosen, verbs or VERBS)
         with terminal.progress(len(steps)) as tell:
             for told in walk(steps):
                 tell(line(told))
                 if told.step.verb == "plan" and told.outcome is not None:
                     planned.append(told.outcome)
-        if show == "plan":
-            terminal.plans(planned, lambda plan_id: [saved.write for saved in loop.ledger.writes(plan_id)])
         summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
+        if show == "plan":
+            writes = {each.plan_id: [saved.write for saved in loop.ledger.writes(each.plan_id)] for each in planned}
+            terminal.plans(planned, writes.__getitem__)
+            summary["plans"] = [_told(each, writes[each.plan_id]) for each in planned if each.writes]
     _hand_over(summary, as_json=as_json, terminal=terminal)
     return summary
+
+
+def _told(planned: Planned, writes: Sequence[Write]) -> dict[str, Any]:
+    """A plan for machines: what would be written, field by field."""
+    rows = [
+        {
+            "operation": write.request.operation,
+            "object": write.request.object,
+            "record_id": write.request.record_id,
+            "label": write.label,
+            "link_id": write.link_id,
+            "changes": [asdict(change) for change in write.changes],
+        }
+        for write in writes
+    ]
+    return {"domain": planned.domain, "target": planned.target, "plan_id": planned.plan_id, "writes": rows}
 
 
 def _chosen(asked: list[str] | None, known: list[str]) -> list[str]:
