@@ -1,0 +1,191 @@
+"""Extract: what changed arrives once, what is gone is noticed, and completeness is proven or not claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sync_pipelines.engine.extract import extract
+from sync_pipelines.engine.outcome import Check, Extraction, Result
+from sync_pipelines.engine.port import Counting, Cursor, Deletes, Page, Shape
+from sync_pipelines.lake import Lake
+from sync_pipelines.testing.memory import PASSPORT, MemorySystem
+
+SHAPE = {"name": "VARCHAR"}
+
+
+class TickingClock:
+    """A second passes with every look."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 23, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.at += timedelta(seconds=1)
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class Forgetful(MemorySystem):
+    """Its changes miss some records, as a search index that lags does."""
+
+    missed: tuple[str, ...] = ()
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        hidden = {
+            i: self.records[object].pop(i) for i in self.missed if since is not None and i in self.records[object]
+        }
+        yield from super().read(object, shape, since)
+        self.records[object] |= hidden
+
+
+def system(*names: str, kind: type[MemorySystem] = MemorySystem, **passport: object) -> MemorySystem:
+    """A system with an account for each name, whose id is the name."""
+    made = kind(passport=replace(PASSPORT, **passport))
+    for name in names:
+        made.put("account", name, {"name": name})
+    return made
+
+
+CLOCK = TickingClock()
+
+
+def extracted(lake: Lake, source: MemorySystem, *, prove: bool = True, shape: Shape = SHAPE) -> Extraction:
+    return extract(lake, source, object="account", shape=shape, run_id="r", clock=CLOCK, prove=prove)
+
+
+def check(told: Extraction, name: str) -> Check:
+    return next(each for each in told.checks if each.name == name)
+
+
+def live(lake: Lake) -> set[str]:
+    return set(lake.live_ids("memory", "account"))
+
+
+def test_everything_is_read_at_first_and_only_changes_afterwards(lake: Lake) -> None:
+    source = system("a", "b", "c")
+
+    first = extracted(lake, source)
+    source.put("account", "b", {"name": "B"})
+    source.put("account", "d", {"name": "d"})
+    then = extracted(lake, source)
+    quiet = extracted(lake, source)
+
+    assert [(each.read, each.appended) for each in (first, then, quiet)] == [(3, 3), (2, 2), (0, 0)]
+    assert live(lake) == {"a", "b", "c", "d"}
+
+
+def test_calls_are_counted_by_extraction(lake: Lake) -> None:
+    source = system("a", "b", "c")
+
+    assert extracted(lake, source).calls == 3  # two pages and a count
+    assert extracted(lake, source, prove=False).calls == 0
+
+
+def test_a_page_that_is_read_again_is_no_news(lake: Lake) -> None:
+    source = system("a", "b")
+    extracted(lake, source)
+    lake.db.execute("DELETE FROM lake.cursor_log")
+
+    again = extracted(lake, source)
+
+    assert (again.read, again.appended) == (2, 0)
+
+
+def test_a_deleted_record_is_gone_and_its_last_payload_is_kept(lake: Lake) -> None:
+    source = system("a", "b")
+    extracted(lake, source)
+    source.remove("account", "a")
+
+    extracted(lake, source)
+
+    assert live(lake) == {"b"}
+    assert lake.rows("SELECT DISTINCT payload->>'name' FROM lake.record_log WHERE record_id = 'a'") == [("a",)]
+
+
+def test_a_full_run_notices_by_sweeping_what_a_system_no_longer_has(lake: Lake) -> None:
+    source = system("a", "b", deletes=Deletes.SWEEP)
+    extracted(lake, source)
+    del source.records["account"]["a"]
+
+    incremental = extracted(lake, source, prove=False)
+    full = extracted(lake, source)
+
+    assert (incremental.deleted, full.deleted) == (0, 1)
+    assert live(lake) == {"b"}
+    assert check(full, "complete").result is Result.PASSED
+
+
+def test_a_record_that_comes_back_lives_again(lake: Lake) -> None:
+    source = system("a", deletes=Deletes.SWEEP)
+    extracted(lake, source)
+    gone = source.records["account"].pop("a")
+    extracted(lake, source)
+    source.put("account", "a", gone.fields)
+
+    extracted(lake, source)
+
+    assert live(lake) == {"a"}
+
+
+def test_a_gap_against_an_exact_count_is_mended_by_reading_everything(lake: Lake) -> None:
+    source = system("a", kind=Forgetful)
+    extracted(lake, source)
+    source.put("account", "b", {"name": "b"})
+    source.missed = ("b",)
+
+    told = extracted(lake, source)
+
+    assert live(lake) == {"a", "b"}
+    assert (check(told, "complete").result, told.held, told.counted) == (Result.PASSED, 2, 2)
+
+
+def test_a_gap_that_stays_is_said_to_be_one(lake: Lake) -> None:
+    source = system("a", "b")
+    source.count = lambda _: 3
+
+    gap = check(extracted(lake, source), "complete")
+
+    assert (gap.result, gap.count, gap.reason) == (Result.FAILED, 1, "GAP: 2 held, 3 counted")
+
+
+@pytest.mark.parametrize(
+    ("counting", "counted", "result", "reason"),
+    [
+        (Counting.EXACT, 2, Result.PASSED, "2 held, 2 counted"),
+        (Counting.LAGGING, 2, Result.PASSED, "2 held, 2 counted"),
+        (Counting.LAGGING, 1, Result.NOT_CHECKED, "NOT PROVABLE: 2 held, 1 counted through a lagging index"),
+        (Counting.NONE, None, Result.NOT_CHECKED, "NOT PROVABLE: memory offers no independent count"),
+    ],
+)
+def test_completeness_is_claimed_only_as_far_as_a_count_proves_it(
+    lake: Lake, counting: Counting, counted: int | None, result: Result, reason: str
+) -> None:
+    source = system("a", "b", counting=counting)
+    source.count = lambda _: counted
+
+    complete = check(extracted(lake, source), "complete")
+
+    assert (complete.result, complete.reason) == (result, reason)
+
+
+def test_an_incremental_run_proves_nothing_and_says_so(lake: Lake) -> None:
+    complete = check(extracted(lake, system("a"), prove=False), "complete")
+
+    assert complete.result is Result.NOT_CHECKED
+    assert "next full run" in complete.reason
+
+
+def test_a_declared_field_that_no_record_carries_any_more_is_noticed(lake: Lake) -> None:
+    source = system("a")
+
+    fits, lost = (check(extracted(lake, source, shape=s), "fits_declared_shape") for s in (SHAPE, {"city": "VARCHAR"}))
+    empty = check(extracted(lake, MemorySystem(name="other")), "fits_declared_shape")
+
+    assert (fits.result, lost.result, empty.result) == (Result.PASSED, Result.FAILED, Result.NOT_CHECKED)
+    assert lost.sample == ({"field": "city"},)
