@@ -34,6 +34,7 @@ class Database:
         self.began = 0
         """When the transaction in progress began, as documents keep it."""
         self._last: dict[str, int] = {}
+        self._taken: set[str] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -42,6 +43,9 @@ class Database:
             self.began = max(micros(self.clock.now()), self.store.meta("began", 0) + 1)
             self.store.set_meta("began", self.began)
             yield
+            for name in self._taken:
+                self.store.set_meta(name, self._last[name])
+            self._taken.clear()
 
     def model(self, name: str) -> Model:
         found = self.models.get(name)
@@ -84,16 +88,17 @@ class Database:
         return map(int, self.store.table(model).rows)
 
     def next_id(self, model: str) -> int:
-        return self.next_number(f"id {model}", self._highest(model))
+        name = f"id {model}"
+        if name not in self._last:
+            self._last[name] = max(self.store.meta(name, 0), self._highest(model))
+        return self.next_number(name)
 
-    def next_number(self, name: str, used: int = 0) -> int:
+    def next_number(self, name: str) -> int:
         """The next of a sequence; one that a transaction took is gone, whatever became of it."""
-        last = self._last.get(name)
-        if last is None:
-            last = max(self.store.meta(name, 0), used)
+        last = self._last[name] if name in self._last else self.store.meta(name, 0)
         self._last[name] = last + 1
-        self.store.set_meta(name, last + 1)
-        return last + 1
+        self._taken.add(name)
+        return int(last) + 1
 
     def next_gapless(self, name: str) -> int:
         """The next of a strict sequence: a rollback gives it back."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sync_pipelines.sandbox import erp_books as books
+from sync_pipelines.sandbox.erp import books
 from sync_pipelines.sandbox.store import Store
 from sync_pipelines.sandbox.tryton.database import ADMINISTRATOR, COMPANY
 from sync_pipelines.sandbox.tryton.schema import load_schema
@@ -84,8 +84,7 @@ def _books() -> Mapping[str, Iterable[Row]]:
 
 
 def _load(store: Store, model: str, rows: Iterable[Row]) -> None:
-    fields = load_schema()[model].fields
-    blank = {f.name: [] if f.kind == "many2many" else f.default for f in fields.values() if f.stored}
+    blank = load_schema()[model].blank
     stamps = {"create_uid": ADMINISTRATOR, "create_date": FOUNDED, "write_uid": None, "write_date": None}
     numbered = enumerate(rows, 1)
     documents = {str(number): {**blank, **stamps, **row, "id": number} for number, row in numbered}

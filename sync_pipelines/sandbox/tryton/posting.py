@@ -36,7 +36,7 @@ def press(database: Database, button: str, ids: Sequence[int], employee: int | N
             raise UserError(f'You can not call "{button}" on "{name}" of "Account Invoice".')
     match button:
         case "post":
-            _post(database, ids, employee)
+            post(database, ids, employee)
         case "validate_invoice":
             _change_all(database, ids, {"state": "validated", "validated_by": employee})
         case "cancel":
@@ -67,21 +67,24 @@ def _can_be_redrawn(invoice: Document) -> bool:
     return invoice["state"] == "validated" or (invoice["state"] == "cancelled" and not invoice["cancel_move"])
 
 
-def _post(database: Database, ids: Sequence[int], employee: int | None) -> None:
-    read: set[str] = set()
-    _warn_of_the_future(database, ids, read)
-    for record_id in ids:
-        _warn_of_taxes(database, database.get(INVOICE, record_id), read)
+def post(database: Database, ids: Sequence[int], employee: int | None, *, questions: bool = True) -> None:
+    """Number draft invoices and enter them into the books; without questions nothing is warned of."""
+    read: set[str] | None = set() if questions else None
+    if read is not None:
+        _warn_of_the_future(database, ids, read)
+        for record_id in ids:
+            _warn_of_taxes(database, database.get(INVOICE, record_id), read)
     for record_id in sorted(ids, key=lambda i: database.get(INVOICE, i)["invoice_date"] or database.today()):
         _number(database, database.get(INVOICE, record_id))
     for record_id in ids:
         _enter(database, record_id, employee, read)
-    for noted in database.store.all(WARNING):
-        if noted["name"] in read and not noted["always"]:
-            database.remove(WARNING, noted["id"])
+    for name in read or ():
+        for noted in database.store.find(WARNING, "name", name):
+            if not noted["always"]:
+                database.remove(WARNING, noted["id"])
 
 
-def _enter(database: Database, record_id: int, employee: int | None, read: set[str]) -> None:
+def _enter(database: Database, record_id: int, employee: int | None, read: set[str] | None) -> None:
     if update_taxes(database, record_id):
         name = derived.rec_name(database, INVOICE, database.get(INVOICE, record_id))
         raise UserError(
@@ -89,7 +92,8 @@ def _enter(database: Database, record_id: int, employee: int | None, read: set[s
         )
     invoice = database.get(INVOICE, record_id)
     due = _due(database, invoice)
-    _warn_of_the_past(database, invoice, due, read)
+    if read is not None:
+        _warn_of_the_past(database, invoice, due, read)
     day = invoice["accounting_date"] or invoice["invoice_date"] or database.today()
     period = open_period(database, day)
     totals = derived.fresh_totals(database, INVOICE, invoice)

@@ -116,8 +116,8 @@ def validate(database: Database, model: Model, row: Document) -> None:
                 f'A value is required for field "{model.fields[name].label}"'
                 f' in record "{derived.rec_name(database, model.name, row)}" of "{model.label}".'
             )
-    for field in model.fields.values():
-        if field.stored and row[field.name] is not None:
+    for field in model.checked:
+        if row[field.name] is not None:
             _validate_field(database, model, row, field)
     for name, value in _outside(database, model.name, row):
         raise UserError(

@@ -70,18 +70,18 @@ class Writer:
         sent = self._converted(model, values)
         for name in STAMPS & sent.keys():
             del sent[name]
-        row = {name: self._default(field) for name, field in model.fields.items() if field.stored}
+        row = {**model.blank, **self._defaults(model)}
         row |= {**sent, **self._chosen(model, row, values)}
         if model.name == "party.party" and not row["code"]:
             row["code"] = str(self._database.next_number("sequence party.party"))
-        for field in model.fields.values():
-            if field.required and field.stored and row[field.name] is None:
+        for field in model.needed:
+            if row[field.name] is None:
                 raise UserError(f'A value is required for field "{field.label}" in "{model.label}".')
         rule.implied(model.name, row)
         began = self._database.began
         stamps = {"create_uid": ADMINISTRATOR, "create_date": began, "write_uid": None, "write_date": None}
         row |= {"id": self._database.next_id(model.name), **stamps}
-        self._check_row(model, row, row.keys(), "create")
+        self._check_row(model, row, {*sent, "code"} & row.keys(), "create")
         self._database.put(model.name, row)
         return row
 
@@ -185,13 +185,15 @@ class Writer:
         if refused is not None:
             raise UserError(refused.message or "The record is not accepted.")
 
-    def _default(self, field: Field) -> Any:
-        if field.default == "company":
-            return self._company
-        if field.default == "currency":
-            company = self._database.find("company.company", self._company)
-            return company["currency"] if company else None
-        return [] if field.kind == "many2many" else field.default
+    def _defaults(self, model: Model) -> Values:
+        """Defaults that follow from the caller's company."""
+        found: Values = {}
+        company = self._database.find("company.company", self._company)
+        for name in ("company", "currency"):
+            field = model.fields.get(name)
+            if field is not None and field.default == name:
+                found[name] = company and company["id" if name == "company" else name]
+        return found
 
     def _standing(self, model: Model, ids: Sequence[int]) -> list[Document]:
         rows = {record_id: self._database.find(model.name, record_id) for record_id in ids}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -62,18 +62,40 @@ class Field:
         return not self.derived and self.kind != "one2many"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
+    """One model; `order` is that of answers to which none was given: pairs of a field and a direction."""
+
     name: str
     label: str
     fields: Mapping[str, Field]
     order: Sequence[Sequence[str]]
-    """The order of answers to which none was given: pairs of a field and a direction."""
+
+    @cached_property
+    def stored(self) -> Sequence[Field]:
+        """The fields that a record's document holds."""
+        return [field for field in self.fields.values() if field.stored]
+
+    @cached_property
+    def needed(self) -> Sequence[Field]:
+        """The fields without which no record is stored."""
+        return [field for field in self.stored if field.required]
+
+    @cached_property
+    def checked(self) -> Sequence[Field]:
+        """The fields whose values alone can be wrong."""
+        kinds = ("char", "selection", "numeric")
+        return [field for field in self.stored if field.kind in kinds or field.name == "quantity"]
+
+    @cached_property
+    def blank(self) -> Mapping[str, Any]:
+        """A document before anybody filled it in."""
+        return {field.name: () if field.kind == "many2many" else field.default for field in self.stored}
 
     def referring(self, target: str) -> list[Field]:
-        return [f for f in self.fields.values() if f.kind == "many2one" and f.stored and f.target == target]
+        return [field for field in self.stored if field.kind == "many2one" and field.target == target]
 
-    @property
+    @cached_property
     def archives(self) -> bool:
         return "active" in self.fields
 
