@@ -100,13 +100,14 @@ class Loop:
     def conform(self, domain: str, system: str) -> Conformed:
         """Turn a system's raw records into canonical records of a domain."""
         self._show(domain, system)
-        conformed = conforming.conform(
-            self.lake,
-            DOMAINS[domain],
-            system=system,
-            sql=mappings.read_sql(system, domain),
-            lineage=mappings.lineage(system, domain),
-        )
+        with self.lake.transaction():
+            conformed = conforming.conform(
+                self.lake,
+                DOMAINS[domain],
+                system=system,
+                sql=mappings.read_sql(system, domain),
+                lineage=mappings.lineage(system, domain),
+            )
         return self._kept(f"{domain}/{system}", conformed)
 
     def match(self, domain: str) -> Matched:
@@ -187,14 +188,16 @@ class Loop:
         """Read what was written, then compare both sides of every pair and account for every difference."""
         self._reread(domain)
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
-        with self._links(), self.lake.relation("refused_writes", self.ledger.refused_writes(domain)):
+        refused = self.ledger.refused_writes(domain)
+        with self.lake.relation("refused_writes", refused), self._links():
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
+            totals = reconciling.totals(self.lake, DOMAINS[domain], settings.systems)
+            items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
+            checks = reconciling.checks(self.lake, DOMAINS[domain], pairs, totals)
+            disagreeing, kinds, amounts = reconciling.counted(self.lake)
         self.lake.keep_findings(self.run_id, domain)
-        totals = reconciling.totals(self.lake, DOMAINS[domain], settings.systems)
         self.ledger.save_totals(self.run_id, domain, totals)
-        items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
         synced = self.ledger.sync_work_items(domain, items, run_id=self.run_id)
-        disagreeing, kinds, amounts = reconciling.counted(self.lake)
         return self._kept(
             f"{domain}/reconciliation",
             Reconciled(
@@ -205,7 +208,7 @@ class Loop:
                 amounts=amounts,
                 exceptions_opened=synced.opened,
                 exceptions_resolved=synced.resolved,
-                checks=reconciling.checks(self.lake, DOMAINS[domain], pairs, totals),
+                checks=checks,
             ),
         )
 
@@ -375,7 +378,8 @@ class Loop:
 
     @contextmanager
     def _links(self) -> Iterator[None]:
-        with self.lake.relation("links", self.ledger.open_links()):
+        """The links as a relation, over one unchanging snapshot of the lake."""
+        with self.lake.relation("links", self.ledger.open_links()), self.lake.transaction():
             yield
 
     def _kept(self, subject: str, told: Told) -> Told:
