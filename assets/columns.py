@@ -29,15 +29,13 @@ def raw(shape: Shape) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(n, k) for n, k in _flat({**mappings.RECORD_COLUMNS, **shape})])
 
 
-def canonical(
-    topology: Topology, system: str, domain: str, lineage: Mapping[str, Sequence[str]] | None = None
-) -> dg.TableSchema:
-    """What a system holds of a domain: each field with its owner and, where known, its sources."""
+def canonical(topology: Topology, system: str, domain: str, sources: Mapping[str, Sequence[str]]) -> dg.TableSchema:
+    """What a system holds of a domain: each field with its owner and its sources."""
     fields = {field.name: field for field in DOMAINS[domain].fields}
-    owners, known = topology.domains[domain].owners, lineage or {}
+    owners = topology.domains[domain].owners
     return dg.TableSchema(
         [
-            _column(name, fields.get(name), owners.get(name, ""), known.get(name, ()))
+            _column(name, fields.get(name), owners.get(name, ""), sources.get(name, ()))
             for name in mappings.columns(system, domain)
         ]
     )

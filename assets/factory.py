@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -127,10 +126,10 @@ def _conformed(topology: Topology, name: str, system: str, about: str) -> dg.Ass
         kinds=frozenset({"sql", "duckdb", topology.systems[system].adapter}),
         owners=_owners(topology, name),
         tags=_tags(name, "conform", system),
-        metadata={"dagster/column_schema": columns.canonical(topology, system, name)},
+        metadata={"dagster/column_schema": columns.canonical(topology, system, name, mappings.lineage(system, name))},
         code_version=mappings.version(system, name),
     )
-    return asset(step, lambda loop: loop.conform(name, system), partial(metadata.conformed, topology))
+    return asset(step, lambda loop: loop.conform(name, system), metadata.conformed)
 
 
 def _links(topology: Topology, name: str) -> dg.AssetsDefinition:

@@ -13,7 +13,6 @@ from sync_pipelines.domains import DOMAINS, Kind
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
 from sync_pipelines.engine.port import Operation
-from sync_pipelines.engine.topology import Topology
 
 if TYPE_CHECKING:
     from sync_pipelines.engine.plan import Write
@@ -40,11 +39,9 @@ def extraction(outcome: Extraction) -> Facts:
     }
 
 
-def conformed(topology: Topology, outcome: Conformed) -> Facts:
-    schema = columns.canonical(topology, outcome.system, outcome.domain, outcome.lineage)
+def conformed(outcome: Conformed) -> Facts:
     return {
         "dagster/row_count": outcome.records,
-        "dagster/column_schema": schema,
         "dagster/column_lineage": columns.lineage(outcome.lineage),
         "records": outcome.records,
         "quarantined": outcome.quarantined,

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import FixConfiguration
@@ -57,7 +58,16 @@ def columns(system: str, domain: str, *, folder: Path = FOLDER) -> list[str]:
 
 def sources(system: str, domain: str, *, folder: Path = FOLDER) -> list[tuple[str, str]]:
     """The (system, object) pairs that a mapping reads, each once, as objects.toml spells them."""
-    query = _parsed(system, domain, folder)
+    return _read_by(_parsed(system, domain, folder), f"{system}/{domain}.sql", folder)
+
+
+def write_sources(system: str, domain: str, *, folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """The (system, object) pairs that a write mapping reads; none where nothing is written."""
+    text, name = write_sql(system, domain, folder=folder), f"{system}/{domain}.write.sql"
+    return [] if text is None else _read_by(_parse(text, name), name, folder)
+
+
+def _read_by(query: exp.Query, name: str, folder: Path) -> list[tuple[str, str]]:
     declared: dict[str, dict[str, Shape]] = {}
     found: dict[tuple[str, str], None] = {}
     for table in query.find_all(exp.Table, bfs=False):
@@ -67,9 +77,7 @@ def sources(system: str, domain: str, *, folder: Path = FOLDER) -> list[tuple[st
             declared[table.db] = objects(table.db, folder=folder)
         spelled = _declared(table.name, declared[table.db])
         if spelled is None:
-            raise FixConfiguration(
-                f"{system}/{domain}.sql reads {table.db}.{table.name}: declare it in {table.db}/objects.toml"
-            )
+            raise FixConfiguration(f"{name} reads {table.db}.{table.name}: declare it in {table.db}/objects.toml")
         found[(table.db, spelled)] = None
     return list(found)
 
@@ -84,7 +92,10 @@ def lineage(system: str, domain: str, *, folder: Path = FOLDER) -> dict[str, tup
     for source, name in sources(system, domain, folder=folder):
         shape = {**RECORD_COLUMNS, **objects(source, folder=folder)[name]}
         shapes.setdefault(source, {})[name] = shape
-    return trace(_parsed(system, domain, folder), shapes)
+    try:
+        return trace(_parsed(system, domain, folder), shapes)
+    except SqlglotError as error:
+        raise FixConfiguration(f"{system}/{domain}.sql can't be traced to its fields: {error}") from error
 
 
 def written(system: str, domain: str, *, folder: Path = FOLDER) -> set[str]:
@@ -146,6 +157,7 @@ __all__ = [
     "objects",
     "read_sql",
     "sources",
+    "write_sources",
     "version",
     "write_sql",
     "written",

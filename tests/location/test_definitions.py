@@ -150,6 +150,7 @@ def test_canonical_assets_show_their_columns_and_the_version_of_their_mapping(de
     columns = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
 
     assert columns["total_minor"].type == "money"
+    assert columns["number"].description == "Owned by stripe. From stripe/invoices.number, stripe/credit_notes.number."
     assert not columns["number"].constraints.nullable
     assert spec.code_version == mappings.version("stripe", "invoice")
 

@@ -78,14 +78,6 @@ def write(label: str, changes: tuple[Change, ...]) -> Write:
     return Write(request, "customer", "stripe", "link", label, changes, "1")
 
 
-def test_canonical_columns_say_who_owns_them_and_where_they_come_from(run: Any) -> None:
-    shown = _materialized(run("full", "customer/salesforce"))["customer/salesforce"]
-
-    described = {column.name: column.description for column in shown["dagster/column_schema"].schema.columns}
-    assert described["record_id"] == "The system's own id of the record. From salesforce/Account.Id."
-    assert described["name"] == "Owned by salesforce."
-
-
 @pytest.mark.parametrize(
     ("key", "name", "stopped"),
     [

@@ -181,6 +181,11 @@ def test_lineage_of_a_union_joins_its_branches_by_position(folder: Path) -> None
     assert found == {"label": ("shop/customers.Name", "shop/subscriptions.customer")}
 
 
+def test_a_mapping_that_can_not_be_traced_is_refused_by_name(folder: Path) -> None:
+    with pytest.raises(FixConfiguration, match=r"shop/customer\.sql can't be traced"):
+        traced(folder, "SELECT a.Name AS label FROM shop.customers a JOIN shop.customers a ON true")
+
+
 def test_a_version_changes_with_everything_that_decides_what_is_computed_or_written(folder: Path) -> None:
     def version() -> str:
         return mappings.version("shop", "customer", folder=folder)
