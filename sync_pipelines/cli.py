@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import signal
 import sys
@@ -157,6 +158,34 @@ def status(
         _print_json(told)
     else:
         Terminal(out).story(told)
+
+
+@app.command()
+def retry(
+    number: Annotated[str, typer.Argument(help="The order, invoice or customer number whose write was refused.")],
+    reason: Annotated[str, typer.Option(help="What was mended, for the audit trail.")],
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Let what a system refused be planned again, because the cause is mended; the next run sends it."""
+    from sync_pipelines.engine.port import State
+
+    with _ledger(topology) as ledger:
+        refused = [s.write.request.write_id for s in ledger.story(number).writes if s.state is State.REFUSED]
+        released = ledger.release_writes(refused, by=getpass.getuser(), reason=reason)
+    if not released:
+        raise FixConfiguration(f"nothing of {number!r} was refused: see `sync-pipelines status {number}`")
+    out.print(f"{released} to be planned again; `sync-pipelines run` sends them.")
+
+
+@app.command()
+def verify(topology: Topology = SYNC_TOML) -> None:
+    """Check the audit trail: whether any entry was edited, removed or reordered."""
+    with _ledger(topology) as ledger:
+        broken = ledger.verify_audit()
+    if broken is not None:
+        err.print(f"[bold red]The audit trail is broken at entry {broken}[/]: it, or one before it, was changed.")
+        raise typer.Exit(FAILED)
+    out.print("The audit trail is whole.")
 
 
 @app.command()
