@@ -63,14 +63,11 @@ class Calls:
 
     def verb(self, model: Model, name: str) -> Callable[..., Any]:
         """What a method does; `Forbidden` for one that is not offered."""
-        found = _VERBS.get(name)
-        if name in ("get_preferences",) and model.name != "res.user":
-            found = None
-        if found is None and name in _buttons(model.name):
+        if name in _BUTTONS.get(model.name, ()):
             return lambda calls, model, context, ids: calls.press(model, name, ids, context)
-        if found is None:
-            raise NotImplemented if name in _UNPLAYED else Forbidden
-        return found
+        if name in _VERBS and (name != "get_preferences" or model.name == "res.user"):
+            return _VERBS[name]
+        raise NotImplemented if name in _UNPLAYED else Forbidden
 
     def search(self, model: Model, context: Context, *given: Any) -> list[int]:
         return [row["id"] for row in self._search(model, context, *given)]
@@ -155,10 +152,6 @@ _BUTTONS: Mapping[str, Sequence[str]] = {
     "account.invoice": tuple(posting.STATES),
     "account.period": ("close", "reopen"),
 }
-
-
-def _buttons(model: str) -> Sequence[str]:
-    return _BUTTONS.get(model, ())
 
 
 def _padded(given: Sequence[Any], least: int, most: int) -> list[Any]:

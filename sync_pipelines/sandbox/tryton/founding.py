@@ -41,45 +41,42 @@ def found(store: Store) -> None:
     """Enter the company and its books, unless they are there."""
     if store.count("company.company"):
         return
-    for model, rows in _books().items():
+    for model, rows in {**_company(), **_ledger()}.items():
         _load(store, model, rows)
 
 
-def _books() -> Mapping[str, Iterable[Row]]:
+def _company() -> Mapping[str, Iterable[Row]]:
+    """Whose books these are, and in which world they are kept."""
     code, name = books.COMPANY
-    _, _, revenue, expense, _, tax = range(1, len(_ACCOUNTS) + 1)
-    company = {"company": COMPANY}
+    user = {"name": "Administrator", "login": LOGIN, "email": "admin@example.test"}
     return {
-        "res.user": [
-            {"name": "Administrator", "login": LOGIN, "email": "admin@example.test", "employee": 1, **company}
-        ],
+        "res.user": [{**user, "company": COMPANY, "employee": 1}],
         "party.party": [_party(code, name), _party(f"{code}-INT", "Integration")],
         "company.company": [{"party": 1, "currency": 1, "timezone": "America/New_York"}],
-        "company.employee": [{"party": CLERK, **company}],
+        "company.employee": [{"party": CLERK, "company": COMPANY}],
         "country.country": [{"code": code, "name": name} for code, name in books.COUNTRIES.items()],
         "currency.currency": [_currency(*row) for row in books.CURRENCIES],
         "product.uom": [{"name": "Unit", "symbol": "u", "digits": 0, "rounding": 1.0}],
-        "account.account": [
-            {"code": code, "name": name, "kind": kind, "reconcile": kind == "receivable", **company}
-            | {"party_required": kind in ("receivable", "payable")}
-            for code, name, kind in _ACCOUNTS
-        ],
+    }
+
+
+def _ledger() -> Mapping[str, Iterable[Row]]:
+    """Accounts, taxes, periods and terms."""
+    _, _, revenue, expense, _, tax = range(1, len(_ACCOUNTS) + 1)
+    own = {"company": COMPANY}
+    year = {"name": str(books.YEAR), "start_date": f"{books.YEAR}-01-01", "end_date": f"{books.YEAR}-12-31"}
+    vat = {"name": books.TAX, "description": books.TAX, "rate": "0.20"}
+    category = {"name": books.CATEGORY, "accounting": True, "customer_taxes": [1]}
+    return {
+        "account.account": [_account(*row) for row in _ACCOUNTS],
         "account.journal": [{"code": code, "name": name, "type": kind} for code, name, kind in _JOURNALS],
-        "account.tax": [
-            {"name": books.TAX, "description": books.TAX, "type": "percentage", "rate": "0.20", **company}
-            | {"invoice_account": tax, "credit_note_account": tax}
-        ],
-        "account.tax.rule": [{"name": name, "kind": "sale", **company} for name in (books.WITH_TAX, books.WITHOUT_TAX)],
+        "account.tax": [{**vat, "invoice_account": tax, "credit_note_account": tax, **own}],
+        "account.tax.rule": [{"name": name, "kind": "sale", **own} for name in (books.WITH_TAX, books.WITHOUT_TAX)],
         "account.tax.rule.line": [{"rule": 1, "origin_tax": 1, "tax": 1}, {"rule": 2, "origin_tax": 1, "tax": None}],
         "account.invoice.payment_term": [{"name": name, "days": days} for name, days in _TERMS],
-        "account.fiscalyear": [
-            {"name": str(books.YEAR), "start_date": f"{books.YEAR}-01-01", "end_date": f"{books.YEAR}-12-31", **company}
-        ],
+        "account.fiscalyear": [{**year, **own}],
         "account.period": [_period(month) for month in range(1, 13)],
-        "product.category": [
-            {"name": books.CATEGORY, "accounting": True, "customer_taxes": [1]}
-            | {"account_revenue": revenue, "account_expense": expense}
-        ],
+        "product.category": [{**category, "account_revenue": revenue, "account_expense": expense}],
     }
 
 
@@ -94,6 +91,11 @@ def _load(store: Store, model: str, rows: Iterable[Row]) -> None:
 def _party(code: str, name: str) -> Row:
     digits = "".join(letter for letter in code if letter.isdigit())
     return {"code": code, "name": name, "code_alnum": code.replace("-", ""), "code_digit": int(digits)}
+
+
+def _account(code: str, name: str, kind: str) -> Row:
+    settled = {"reconcile": kind == "receivable", "party_required": kind in ("receivable", "payable")}
+    return {"code": code, "name": name, "kind": kind, "company": COMPANY, **settled}
 
 
 def _currency(code: str, name: str, number: str, rounding: str, digits: int, rate: str) -> Row:
