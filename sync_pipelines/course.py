@@ -45,7 +45,7 @@ def course(loop: Loop, domains: Sequence[str], verbs: Sequence[str] = VERBS) -> 
         (system, name)
         for domain in ordered
         for system in topology.domains[domain].systems
-        for name in loop.objects_of(domain, system)
+        for name in [*loop.objects_of(domain, system), *loop.objects_for_writing(domain, system)]
     )
     steps = [_extraction(loop, system, name) for system, name in needed]
     for domain in ordered:

@@ -88,10 +88,11 @@ class Loop:
         """The objects that a domain's mapping reads."""
         return [name for owner, name in mappings.sources(system, domain) if owner == system]
 
-    def probe(self, system: str) -> list[str]:
-        """The objects of a system that changed since they were last read, asked as cheaply as it allows."""
-        port = self.systems[system]
-        return [name for name in self.objects(system) if port.changed(name, self.lake.cursor(system, name))]
+    def objects_for_writing(self, domain: str, target: str) -> list[str]:
+        """The objects that a domain's write mapping reads, where the target may be written."""
+        if target not in self.topology.domains[domain].targets:
+            return []
+        return [name for owner, name in mappings.write_sources(target, domain) if owner == target]
 
     def extract(self, system: str, object: str) -> Extraction:
         """Read one object's changes into the record log."""

@@ -157,8 +157,8 @@ __all__ = [
     "objects",
     "read_sql",
     "sources",
-    "write_sources",
     "version",
+    "write_sources",
     "write_sql",
     "written",
 ]
