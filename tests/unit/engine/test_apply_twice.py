@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 from hypothesis import given
 from hypothesis import settings as effort
@@ -59,13 +60,16 @@ def tolerated(system: MemorySystem, ledger: Ledger, writes: Sequence[Write]) -> 
 
 
 SETTLED = {State.CONFIRMED, State.REFUSED}
-TROUBLE = st.sampled_from(["none", "in_doubt_before", "lost_after", "down", "killed_before", "killed_after"])
+TROUBLE = st.sampled_from(
+    ["none", "in_doubt_before", "lost_after", "down", "killed_before", "killed_within", "killed_after"]
+)
 
 
 def troubled(system: MemorySystem, kinds: list[str]) -> None:
     """Each call meets the next trouble, and none when there is no more."""
     calls = iter(kinds)
     now = ["none"]
+    left: Iterator[bool] = cycle([False, True])
 
     def before(requests: Sequence[Request]) -> None:
         now[0] = next(calls, "none")
@@ -84,7 +88,12 @@ def troubled(system: MemorySystem, kinds: list[str]) -> None:
             case "killed_after":
                 raise Interrupted
 
-    system.before, system.after = before, after
+    def within(request: Request) -> str:
+        if now[0] == "killed_within" and next(left, False):
+            raise Interrupted
+        return ""
+
+    system.before, system.after, system.refuse = before, after, within
 
 
 def names(system: MemorySystem) -> list[str]:
