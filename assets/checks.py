@@ -47,11 +47,11 @@ WRITES = (
 
 
 def reconciliation(topology: Topology, domain: str) -> tuple[Claim, ...]:
-    """One claim for each pair of systems; control totals where the domain carries amounts."""
+    """One claim for each pair of systems; control totals where the domain's records are dated amounts."""
     claims = [Claim("no_quarantined_records", f"No {domain} record had to be set aside.")]
     for a, b in topology.pairs(domain):
         claims.append(Claim(f"agrees_{a}_{b}", f"Every {domain} says the same in {a} and in {b}."))
-        if DOMAINS[domain].amount:
+        if DOMAINS[domain].dated:
             text = f"Counts and sums per period, legal entity and currency are equal in {a} and {b}."
             claims.append(Claim(f"control_totals_{a}_{b}", text))
     return tuple(claims)

@@ -19,9 +19,12 @@ from rich.console import Console
 from sync_pipelines.errors import FixConfiguration, SyncError
 
 if TYPE_CHECKING:
+    from sync_pipelines import config
     from sync_pipelines.engine.outcome import Planned
     from sync_pipelines.engine.plan import Write
+    from sync_pipelines.lake import Lake
     from sync_pipelines.ledger import Ledger
+    from sync_pipelines.lookup import Known
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
 INTERRUPTED, TERMINATED = 130, 143
@@ -94,6 +97,18 @@ def ui(
 
 
 @app.command()
+def serve(topology: Topology = SYNC_TOML) -> None:
+    """Keep the demo's systems running for other commands, until Ctrl-C, and say where they are."""
+    from sync_pipelines.sandbox.demo import Demo
+
+    with Demo.reopen(topology, say=err.print) as running:
+        for name, value in running.addresses.items():
+            out.print(f"export {name}={value}", soft_wrap=True, highlight=False)
+        err.print("Paste these lines into another terminal. Ctrl-C stops the systems.")
+        signal.pause()
+
+
+@app.command()
 def run(
     domains: Domains = None,
     incremental: Annotated[
@@ -150,10 +165,11 @@ def status(
     topology: Topology = SYNC_TOML,
 ) -> None:
     """Tell what became of a business transaction, or how the last run went."""
+    from sync_pipelines.lookup import records
     from sync_pipelines.terminal import Terminal
 
-    with _ledger(topology) as ledger:
-        told = _story(ledger, number) if number else _last_run(ledger)
+    with _planes(topology) as (settings, lake, ledger):
+        told = _story(ledger, number, records(lake, settings, number)) if number else _last_run(ledger)
     if as_json:
         _print_json(told)
     else:
@@ -168,9 +184,11 @@ def retry(
 ) -> None:
     """Let what a system refused be planned again, because the cause is mended; the next run sends it."""
     from sync_pipelines.engine.port import State
+    from sync_pipelines.lookup import records
 
-    with _ledger(topology) as ledger:
-        refused = [s.write.request.write_id for s in ledger.story(number).writes if s.state is State.REFUSED]
+    with _planes(topology) as (settings, lake, ledger):
+        found = ledger.story(number, [known.address for known in records(lake, settings, number)])
+        refused = [saved.write.request.write_id for saved in found.writes if saved.state is State.REFUSED]
         released = ledger.release_writes(refused, by=getpass.getuser(), reason=reason)
     if not released:
         raise FixConfiguration(f"nothing of {number!r} was refused: see `sync-pipelines status {number}`")
@@ -228,11 +246,12 @@ def sandbox(
     run(vendor, port=port, state=state)
 
 
-def _story(ledger: Ledger, number: str) -> dict[str, Any]:
-    story = ledger.story(number)
-    if not any((story.writes, story.work_items, story.audit)):
+def _story(ledger: Ledger, number: str, known: Sequence[Known]) -> dict[str, Any]:
+    story = ledger.story(number, [record.address for record in known])
+    if not any((known, story.writes, story.work_items, story.audit)):
         raise FixConfiguration(f"nothing is known of {number!r}: give an order, invoice or customer number")
     return {
+        "Records": [asdict(record) for record in known],
         "Writes": [
             {
                 "at": saved.updated_at,
@@ -285,7 +304,7 @@ def _walk(
     topology = config.load(path)
     terminal = Terminal(err if as_json else out)
     chosen = _chosen(domains, list(topology.domains))
-    planned = []
+    planned, skipped = [], 0
     with (
         planes.server(topology),
         Loop.open(topology, run_id=run_id or str(uuid4()), mode="full" if mode == "full" else "incremental") as loop,
@@ -294,14 +313,18 @@ def _walk(
         with terminal.progress(len(steps)) as tell:
             for told in walk(steps):
                 tell(line(told))
+                skipped += told.outcome is None
                 if told.step.verb == "plan" and told.outcome is not None:
                     planned.append(told.outcome)
-        summary = loop.summary() | {"success": True, "planned": sum(each.writes for each in planned)}
+        summary = loop.summary()
+        unsent = summary["writes"]["failed"] + summary["writes"]["in_doubt"]
+        summary |= {"success": not skipped and not unsent, "planned": sum(each.writes for each in planned)}
         if show == "plan":
             writes = {each.plan_id: [saved.write for saved in loop.ledger.writes(each.plan_id)] for each in planned}
             terminal.plans(planned, writes.__getitem__)
             summary["plans"] = [_told(each, writes[each.plan_id]) for each in planned if each.writes]
-    _hand_over(summary, as_json=as_json, terminal=terminal)
+    if as_json or show != "plan":
+        _hand_over(summary, as_json=as_json, terminal=terminal)
     return summary
 
 
@@ -336,6 +359,16 @@ def _hand_over(summary: dict[str, Any], *, as_json: bool, terminal: Any) -> None
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+@contextmanager
+def _planes(path: Path) -> Iterator[tuple[config.Topology, Lake, Ledger]]:
+    """Both planes, without any system."""
+    from sync_pipelines import config, planes
+
+    topology = config.load(path, strict=False)
+    with planes.server(topology), planes.open_planes(topology) as (lake, ledger):
+        yield topology, lake, ledger
 
 
 @contextmanager

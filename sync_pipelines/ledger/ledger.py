@@ -22,7 +22,7 @@ from sync_pipelines.ledger.change import Change, changing
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.runs import Run
-from sync_pipelines.ledger.story import Story
+from sync_pipelines.ledger.story import Address, Story
 from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
 from sync_pipelines.ledger.writes import SavedWrite
 
@@ -238,10 +238,10 @@ class Ledger:
         with self._look() as connection:
             return audit.about(connection, [subject])
 
-    def story(self, word: str) -> Story:
-        """What happened to a record, by its number, its id in any system, or its link id."""
+    def story(self, word: str, records: Collection[Address] = ()) -> Story:
+        """What happened to some records, and to what a word names: a label, an id in any system, or a link id."""
         with self._look() as connection:
-            return story.story(connection, word)
+            return story.story(connection, word, records)
 
     def _look(self) -> AbstractContextManager[Connection]:
         return self.engine.connect()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, or_, select, union
+from sqlalchemy import Connection, and_, or_, select, tuple_, union
 
 from sync_pipelines.ledger import audit, work_items, writes
 from sync_pipelines.ledger import tables as t
@@ -41,9 +41,13 @@ class Story:
     audit: list[AuditEntry]
 
 
-def story(connection: Connection, word: str) -> Story:
-    """The story of a record, found by its number, its id in any system, or its link id."""
-    link_ids = _link_ids(connection, word)
+Address = tuple[str, str, str]
+"""Domain, system and record id."""
+
+
+def story(connection: Connection, word: str, records: Collection[Address]) -> Story:
+    """The story of some records, and of what a word names: a label, an id in any system, or a link id."""
+    link_ids = _link_ids(connection, word, records)
     memberships = _memberships(connection, link_ids)
     found = writes.about(connection, link_ids)
     write_ids = [saved.write.request.write_id for saved in found]
@@ -51,16 +55,21 @@ def story(connection: Connection, word: str) -> Story:
         links=memberships,
         writes=found,
         attempts=writes.attempts_of(connection, write_ids),
-        work_items=work_items.about(connection, {word, *(each.record_id for each in memberships)}),
+        work_items=work_items.about(
+            connection, word, [*records, *((each.domain, each.system, each.record_id) for each in memberships)]
+        ),
         audit=audit.about(connection, [*link_ids, *write_ids]),
     )
 
 
-def _link_ids(connection: Connection, word: str) -> list[str]:
+def _link_ids(connection: Connection, word: str, records: Collection[Address]) -> list[str]:
+    address = tuple_(t.links.c.domain, t.links.c.system, t.links.c.record_id)
     same_record = and_(*(t.links.c[name] == t.work_items.c[name] for name in ("domain", "system", "record_id")))
     names = ("label", "link_id", "record_id", "record_id_after")
     found = union(
-        select(t.links.c.link_id).where(or_(t.links.c.record_id == word, t.links.c.link_id == word)),
+        select(t.links.c.link_id).where(
+            or_(t.links.c.record_id == word, t.links.c.link_id == word, address.in_(records))
+        ),
         select(t.writes.c.link_id).where(or_(*(t.writes.c[name] == word for name in names))),
         select(t.links.c.link_id).join(t.work_items, same_record).where(t.work_items.c.label == word),
     )

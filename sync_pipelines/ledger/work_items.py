@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, TableValuedAlias, func, or_, select, update
+from sqlalchemy import Connection, Select, TableValuedAlias, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sync_pipelines.engine.reconcile import Item
@@ -85,9 +85,10 @@ def open_work_items(connection: Connection, *, domain: str = "", owner: str = ""
     return _items(connection, query.order_by(work_items.c.due_at, work_items.c.item_id))
 
 
-def about(connection: Connection, words: Collection[str]) -> list[WorkItem]:
-    """Exceptions of records, open and resolved, by their ids or labels."""
-    named = or_(work_items.c.record_id.in_(words), work_items.c.label.in_(words))
+def about(connection: Connection, label: str, records: Collection[tuple[str, str, str]]) -> list[WorkItem]:
+    """Exceptions, open and resolved, by their label or by (domain, system, record id)."""
+    address = tuple_(work_items.c.domain, work_items.c.system, work_items.c.record_id)
+    named = or_(address.in_(records), work_items.c.label == label)
     return _items(connection, select(work_items).where(named).order_by(work_items.c.item_id))
 
 

@@ -64,6 +64,8 @@ class Demo:
     checkout: Path
     topology: Topology
     environment: Mapping[str, str]
+    addresses: Mapping[str, str]
+    """The variables that the topology reads: where the systems are, and what they take for credentials."""
 
     @classmethod
     @contextmanager
@@ -101,9 +103,9 @@ class Demo:
             urls["tryton"] = erp.start()
         else:
             urls["tryton"] += f"/{DATABASE}"
-        addresses = {f"{name.upper()}_URL": url for name, url in urls.items()}
+        addresses = {**{f"{name.upper()}_URL": url for name, url in urls.items()}, **SECRETS}
         own = {"SYNC_STATE": str(topology.state.absolute()), "SYNC_TOPOLOGY": str(path.absolute())}
-        return cls(path.absolute().parent, topology, {**os.environ, **SECRETS, **addresses, **own})
+        return cls(path.absolute().parent, topology, {**os.environ, **addresses, **own}, addresses)
 
     def run(self, terminal: Progress, *, job: str = "full") -> dict[str, Any]:
         """Run a job of the graph in a process of its own, telling each step; returns the run's summary."""
