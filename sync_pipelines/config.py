@@ -11,6 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.topology import (
@@ -50,7 +53,7 @@ def load(
     missing: list[str] = []
     declared = _fill(declared, environment, missing)
     problems = [f"environment variable {name} is not set" for name in sorted(set(missing)) if strict]
-    declared["systems"] = {n: _system(n, t) for n, t in declared.get("systems", {}).items()}
+    declared["systems"] = _systems(declared.get("systems", {}), path.name)
     folder = state or Path(environment.get("SYNC_STATE", path.parent / ".sync"))
     try:
         topology = msgspec.convert({**declared, "state": folder}, Topology, dec_hook=_path)
@@ -83,6 +86,13 @@ def _fill(value: object, environment: Mapping[str, str], missing: list[str]) -> 
         return default or ""
 
     return _VARIABLE.sub(substitute, value)
+
+
+def _systems(declared: Any, where: str) -> dict[str, Any]:
+    tables = declared if isinstance(declared, dict) else {"…": declared}
+    if wrong := [name for name, table in tables.items() if not isinstance(table, dict)]:
+        raise FixConfiguration(f"{where}: [systems.{wrong[0]}] is not a table")
+    return {name: _system(name, table) for name, table in tables.items()}
 
 
 def _system(name: str, table: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +128,8 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     ]
     found += [f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held]
     found += [f"scope names {s!r}, which does not hold the domain" for s in set(domain.scope) - held]
+    conditions = [domain.create_when, *domain.scope.values()]
+    found += [problem for condition in filter(None, conditions) for problem in _condition_problems(condition, fields)]
     if "default" not in domain.exceptions:
         found.append("exceptions needs a default owner")
     found += [
@@ -128,6 +140,14 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     if not _is_zone(domain.schedule.zone):
         found.append(f"schedule zone {domain.schedule.zone!r} is not a time zone")
     return found
+
+
+def _condition_problems(condition: str, fields: set[str]) -> list[str]:
+    try:
+        named = {column.name for column in sqlglot.parse_one(condition, dialect="duckdb").find_all(exp.Column)}
+    except SqlglotError:
+        return [f"the condition {condition!r} is not valid SQL"]
+    return [f"the condition {condition!r} names {name!r}, which is no field of it" for name in sorted(named - fields)]
 
 
 def _is_zone(name: str) -> bool:
