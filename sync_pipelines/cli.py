@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from sync_pipelines.errors import FixConfiguration, SyncError
 
@@ -53,14 +54,15 @@ def main() -> None:
     try:
         app()
     except FixConfiguration as error:
-        err.print(f"[bold red]Configuration:[/] {error}", highlight=False)
+        err.print(f"[bold red]Configuration:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(MISCONFIGURED)
     except SyncError as error:
-        err.print(f"[bold red]{type(error).__name__}:[/] {error}", highlight=False)
+        err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        err.print("Interrupted. Nothing is lost: run again, and it goes on from what is true then.")
-        sys.exit(INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            err.print("Interrupted. Nothing is lost: run again, and it goes on from what is true then.")
+        raise
 
 
 @app.command()
@@ -226,7 +228,7 @@ def doctor(as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
 
     complaints = list(examine(topology))
     if as_json:
-        _print_json([complaint.__dict__ for complaint in complaints])
+        _print_json([asdict(complaint) for complaint in complaints])
     else:
         Terminal(out).diagnosis(complaints)
     raise typer.Exit(DONE if all(complaint.well for complaint in complaints) else MISCONFIGURED)

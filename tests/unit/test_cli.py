@@ -1,0 +1,256 @@
+"""The command line: what it says, where it says it, and the exit codes that machines go by."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from sync_pipelines import cli
+from sync_pipelines.ledger import Ledger
+
+SYNC_TOML = Path(__file__).parents[2] / "sync.toml"
+NOWHERE = {
+    "SALESFORCE_URL": "http://127.0.0.1:9",
+    "SALESFORCE_CLIENT_ID": "id",
+    "SALESFORCE_CLIENT_SECRET": "secret",
+    "STRIPE_URL": "http://127.0.0.1:9",
+    "STRIPE_API_KEY": "key",
+    "TRYTON_URL": "http://127.0.0.1:9/erp",
+    "TRYTON_USER": "user",
+    "TRYTON_PASSWORD": "password",
+}
+COMMANDS = ("demo", "ui", "run", "plan", "apply", "reconcile", "status", "report", "doctor", "sandbox")
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
+    """Calls the command line as the shell does; no system is there, and the state folder is empty."""
+    for name, value in {**NOWHERE, "SYNC_STATE": str(tmp_path / "state"), "SYNC_TOPOLOGY": str(SYNC_TOML)}.items():
+        monkeypatch.setenv(name, value)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def called(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sync-pipelines", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return Ended(ended.value.code or 0, told.out, told.err)  # type: ignore[arg-type]
+
+    yield called
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def ledgered(command: Command, monkeypatch: pytest.MonkeyPatch, database_url: str, ledger: Ledger) -> Command:
+    """The same with an empty ledger."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does(name: str) -> None:
+    told = CliRunner().invoke(cli.app, [name, "--help"])
+
+    assert told.exit_code == 0
+    assert "Usage:" in told.output
+    assert len(told.output.splitlines()[3].strip()) > 10
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    told = CliRunner().invoke(cli.app, ["--help"], env={"COLUMNS": "200"}).output
+
+    assert [name for name in COMMANDS if f" {name} " not in told] == []
+    assert "0 done, 1 failed, 2 mend the configuration, 3 differences remain" in told
+
+
+def test_without_a_command_there_is_help() -> None:
+    assert "Usage:" in CliRunner().invoke(cli.app, []).output
+
+
+@pytest.mark.parametrize("arguments", [("mend",), ("run", "--loudly"), ("demo", "--seed", "many"), ("sandbox",)])
+def test_what_it_does_not_understand_ends_with_two(command: Command, arguments: tuple[str, ...]) -> None:
+    ended = command(*arguments)
+
+    assert ended.code == cli.MISCONFIGURED
+    assert ended.out == ""
+    assert "Usage:" in ended.err
+
+
+@pytest.mark.parametrize("name", ["run", "plan", "reconcile"])
+def test_an_unknown_domain_is_told_with_those_that_there_are(command: Command, name: str) -> None:
+    ended = command(name, "customer", "gadget")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert ended.err.strip() == (
+        "Configuration: no domain gadget; there are customer, product, pricing, contract, order, invoice, entitlement"
+    )
+
+
+def test_a_refusal_is_told_whole_with_the_table_that_it_speaks_of(command: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(SYNC_TOML.read_text().replace('family = "salesforce"\n', ""))
+
+    ended = command("run", "--topology", str(broken))
+
+    assert ended.code == cli.MISCONFIGURED
+    assert "[domains.product] field 'family' has no owner under owners" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_variables_that_are_not_set_are_told_together(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STRIPE_API_KEY")
+    monkeypatch.delenv("TRYTON_PASSWORD")
+
+    ended = command("run", "--json")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert ended.out == ""
+    assert "environment variable STRIPE_API_KEY is not set" in ended.err
+    assert "environment variable TRYTON_PASSWORD is not set" in ended.err
+
+
+def test_a_stand_in_that_nobody_ships_is_told_with_those_that_there_are(command: Command) -> None:
+    ended = command("sandbox", "sap")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert "no stand-in for 'sap'; there are salesforce, stripe" in ended.err
+
+
+def test_a_ledger_that_cannot_be_reached_is_a_matter_of_configuration(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:s3cret@127.0.0.1:9/books")
+
+    ended = command("verify")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert "can't be opened" in ended.err
+    assert "s3cret" not in ended.err
+
+
+def test_doctor_says_what_is_wrong_with_a_topology_and_looks_no_further(command: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(SYNC_TOML.read_text().replace('family = "salesforce"', 'family = "sap"'))
+
+    ended = command("doctor", "--topology", str(broken))
+
+    assert ended.code == cli.MISCONFIGURED
+    assert " ".join(ended.out.split()) == (
+        "✗ topology: broken.toml can't be used: "
+        "- [domains.product] 'family' is owned by 'sap', which does not hold the domain"
+    )
+
+
+def test_doctor_tells_machines_one_object_and_nothing_else(command: Command, tmp_path: Path) -> None:
+    ended = command("doctor", "--json", "--topology", str(tmp_path / "none.toml"))
+
+    assert ended.code == cli.MISCONFIGURED
+    assert [set(each) for each in ended.told] == [{"subject", "well", "told"}]
+    assert ended.told[0]["well"] is False
+    assert "copy sync.toml" in ended.told[0]["told"]
+
+
+def test_without_a_report_there_is_advice_how_to_get_one(command: Command) -> None:
+    ended = command("report")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert "run `sync-pipelines run` first" in ended.err
+
+
+def test_the_newest_report_is_told_and_nothing_else(command: Command, tmp_path: Path) -> None:
+    reports = tmp_path / "state" / "reports"
+    reports.mkdir(parents=True)
+    for place, name in enumerate(("finance-b.html", "finance-a.html")):
+        (reports / name).touch()
+        os.utime(reports / name, (place, place))
+
+    ended = command("report")
+
+    assert (ended.code, ended.out) == (cli.DONE, f"{reports / 'finance-a.html'}\n")
+
+
+def test_before_the_first_run_there_is_nothing_to_apply_and_nothing_to_tell(ledgered: Command) -> None:
+    apply, status = ledgered("apply"), ledgered("status", "--json")
+
+    assert (apply.code, status.code) == (cli.MISCONFIGURED, cli.MISCONFIGURED)
+    assert "make one with `sync-pipelines plan`" in apply.err
+    assert "there was no run yet" in status.err
+    assert status.out == ""
+
+
+def test_a_number_that_nobody_knows_is_told_to_be_unknown(ledgered: Command) -> None:
+    ended = ledgered("status", "D-99999")
+
+    assert ended.code == cli.MISCONFIGURED
+    assert "nothing is known of 'D-99999'" in ended.err
+
+
+def test_status_tells_how_the_last_run_went(ledgered: Command, ledger: Ledger) -> None:
+    ledger.start_run("run-1", "full")
+    ledger.end_run("run-1", state="finished", summary={"linked": {"customer": 7}})
+
+    people, machines = ledgered("status"), ledgered("status", "--json")
+
+    assert (people.code, machines.code) == (cli.DONE, cli.DONE)
+    assert machines.told["Last run"][0]["state"] == "finished"
+    assert "run-1" in people.out
+    assert "{'customer': 7}" in people.out
+
+
+def test_an_audit_trail_that_somebody_changed_fails(ledgered: Command, ledger: Ledger) -> None:
+    ledger.start_run("run-1", "full")
+    whole = ledgered("verify")
+    with ledger.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER ALL"))
+        connection.execute(text("UPDATE audit_entries SET subject = 'other'"))
+
+    broken = ledgered("verify")
+
+    assert (whole.code, broken.code) == (cli.DONE, cli.FAILED)
+    assert "broken at entry" in broken.err
+
+
+def test_ctrl_c_ends_with_130_and_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        environment = {**os.environ, **NOWHERE, "DATABASE_URL": f"postgresql://ann@127.0.0.1:{port}/books"}
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from sync_pipelines.cli import main; main()", "verify"],
+            cwd=SYNC_TOML.parent,
+            env={**environment, "SYNC_STATE": str(tmp_path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with child, silent.accept()[0]:
+            child.send_signal(signal.SIGINT)
+            _, told = child.communicate(timeout=60)
+
+    assert child.returncode == cli.INTERRUPTED
+    assert " ".join(told.split()) == "Interrupted. Nothing is lost: run again, and it goes on from what is true then."
