@@ -128,7 +128,7 @@ class Terminal:
         for heading, rows in told.items():
             self.console.print(f"\n[bold]{heading}[/]")
             if not isinstance(rows, list):
-                self.console.print(f"  {rows}", highlight=False)
+                self.console.print(f"  {escape(str(rows))}", highlight=False)
                 continue
             for row in rows:
                 text = "  ".join(f"[dim]{k}[/] {escape(str(v))}" for k, v in row.items() if v not in (None, "", {}, []))
