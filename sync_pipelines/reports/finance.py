@@ -12,7 +12,7 @@ import jinja2
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Check, Extraction, Result, Total
 
-EXPLAINING = ("ambiguous", "differs", "missing", "refused", "unknown")
+EXPLAINING = ("ambiguous", "deleted", "differs", "merged", "missing", "refused", "unknown")
 """The kinds of finding that move a control total."""
 
 
@@ -35,7 +35,6 @@ class Finding:
     legal_entity: str
     period: str
     reason: str
-
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -138,20 +137,36 @@ class Report:
         return [each for each in self.comparisons if each.unexplained_minor]
 
     @property
+    def apart(self) -> list[Comparison]:
+        return [each for each in self.comparisons if not each.agrees]
+
+    @property
+    def standing(self) -> str:
+        """Agrees, explained or apart; it agrees only where nothing failed and nothing waits for a person."""
+        if self.unexplained or not self.comparisons:
+            return "apart"
+        return "explained" if self.apart or self.exceptions or self.outcomes[Result.FAILED] else "agrees"
+
+    @property
     def verdict(self) -> str:
-        """One sentence that says whether the books and the platforms agree."""
-        apart = sum(not each.agrees for each in self.comparisons)
-        if not self.comparisons:
+        """What a reader has to know first: whether the books and the platforms agree, and how far that is proven."""
+        unproven = self.outcomes[Result.NOT_CHECKED]
+        return self._verdict + (f" Checks that could not run: {unproven}." if unproven else "")
+
+    @property
+    def _verdict(self) -> str:
+        compared, failed = len(self.comparisons), self.outcomes[Result.FAILED]
+        if not compared:
             return "Nothing was compared."
-        if not apart and not self.exceptions:
-            return "Both sides agree, to the cent."
         if self.unexplained:
-            return f"{len(self.unexplained)} of {len(self.comparisons)} control totals differ without an explanation."
-        if apart:
-            return (
-                f"{apart} of {len(self.comparisons)} control totals differ; a finding stands behind every cent of it."
-            )
-        return f"All {len(self.comparisons)} control totals agree; {len(self.exceptions)} exceptions need a person."
+            return f"{len(self.unexplained)} of {compared} control totals differ without an explanation."
+        if self.apart:
+            return f"{len(self.apart)} of {compared} control totals differ; a finding stands behind every cent of it."
+        if self.exceptions:
+            return f"All {compared} control totals agree. Exceptions that need a person: {len(self.exceptions)}."
+        if failed:
+            return f"All {compared} control totals agree. Checks that failed: {failed}."
+        return "Both sides agree, to the cent."
 
 
 def compare(
