@@ -16,7 +16,7 @@ from sync_pipelines.domains import Domain
 from sync_pipelines.domains.schema import META, schema, sql_type
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Conformed, Result
-from sync_pipelines.engine.values import quoted
+from sync_pipelines.engine.values import quoted, text
 from sync_pipelines.errors import FixConfiguration
 
 _WORDS = {"not_nullable": "is missing", "field_uniqueness": "comes more than once"}
@@ -30,12 +30,13 @@ def table(domain: str, system: str) -> str:
 
 def conform(lake: Lake, domain: Domain, *, system: str, sql: str, lineage: Mapping[str, tuple[str, ...]]) -> Conformed:
     """Run a mapping over all current records of a system and keep what came out as the canonical table."""
-    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {_typed(lake, domain, system=system, sql=sql)}")
+    with lake.running(_where(domain, system)):
+        lake.db.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {_typed(lake, domain, system=system, sql=sql)}")
     refusals = _refusals(lake, domain)
     lake.db.register("refusals", refusals)
     changed = lake.replace(
         table(domain.name, system),
-        """SELECT DISTINCT ON (staged.record_id) staged.*, refusals.reason AS refused FROM staged
+        """SELECT DISTINCT ON (staged.record_id) staged.* EXCLUDE (misfits), refusals.reason AS refused FROM staged
         LEFT JOIN refusals ON refusals.record_id IS NOT DISTINCT FROM staged.record_id ORDER BY staged.record_id""",
     )
     lake.db.unregister("refusals")
@@ -60,11 +61,18 @@ def held(lake: Lake, domain: Domain, system: str) -> set[str]:
     return {field.name for field in domain.fields if field.name in columns}
 
 
+def _where(domain: Domain, system: str) -> str:
+    return f"mappings/{system}/{domain.name}.sql"
+
+
 def _typed(lake: Lake, domain: Domain, *, system: str, sql: str) -> str:
-    """The mapping's rows in the domain's column order and types, missing META columns as null."""
+    """The mapping's rows in the domain's column order and types, missing META columns as null.
+
+    A value that is not of its field's type becomes null, and its field is named in `misfits`.
+    """
     given = {name for name, *_ in lake.rows(f"DESCRIBE {sql}")}
     fields = {field.name: sql_type(field) for field in domain.fields}
-    where = f"mappings/{system}/{domain.name}.sql"
+    where = _where(domain, system)
     if unknown := sorted(given - set(META) - set(fields)):
         raise FixConfiguration(f"{where} selects {', '.join(unknown)}: no field of the {domain.name} domain")
     if absent := sorted({"record_id", "version", "is_deleted", "label"} - given):
@@ -72,10 +80,18 @@ def _typed(lake: Lake, domain: Domain, *, system: str, sql: str) -> str:
     if absent := sorted(f.name for f in domain.fields if f.required and f.name not in given):
         raise FixConfiguration(f"{where} must select the required {', '.join(absent)}")
     columns = [
-        f"CAST({quoted(name) if name in given else 'NULL'} AS {kind}) AS {quoted(name)}"
+        f"TRY_CAST({quoted(name) if name in given else 'NULL'} AS {kind}) AS {quoted(name)}"
         for name, kind in {**META, **{n: k for n, k in fields.items() if n in given}}.items()
     ]
-    return f"SELECT {', '.join(columns)} FROM ({sql}) ORDER BY record_id"
+    misfits = ", ".join(
+        f"CASE WHEN {quoted(n)} IS NOT NULL AND TRY_CAST({quoted(n)} AS {k}) IS NULL THEN {text(n)} END"
+        for n, k in fields.items()
+        if n in given
+    )
+    return (
+        f"SELECT {', '.join(columns)}, list_filter([{misfits}], lambda n: n IS NOT NULL) AS misfits"
+        f" FROM ({sql}) ORDER BY record_id"
+    )
 
 
 def _refusals(lake: Lake, domain: Domain) -> pa.Table:
@@ -83,10 +99,11 @@ def _refusals(lake: Lake, domain: Domain) -> pa.Table:
 
     Deleted records are not judged: a tombstone may have lost what made it whole.
     """
-    frame = lake.arrow("SELECT * FROM staged WHERE is_deleted IS NOT TRUE ORDER BY record_id").to_pandas(
-        types_mapper=pd.ArrowDtype
-    )
+    live = "FROM staged WHERE is_deleted IS NOT TRUE"
+    frame = lake.arrow(f"SELECT * EXCLUDE (misfits) {live} ORDER BY record_id").to_pandas(types_mapper=pd.ArrowDtype)
     reasons: dict[str | None, set[str]] = {}
+    for record_id, name in lake.rows(f"SELECT record_id, unnest(misfits) {live}"):
+        reasons.setdefault(record_id, set()).add(f"{name} is no {domain[name].kind}")
     for index, reason in _failures(frame, domain).itertuples(index=False):
         record_id = frame["record_id"].iloc[index]
         reasons.setdefault(None if pd.isna(record_id) else record_id, set()).add(reason)

@@ -26,6 +26,10 @@ class Lake(Protocol):
 
     def arrow(self, sql: str) -> pa.Table: ...
 
+    def running(self, mapping: str) -> AbstractContextManager[None]:
+        """What a mapping's SQL gets wrong while the block runs becomes `FixConfiguration`."""
+        ...
+
     def columns(self, table: str) -> set[str]:
         """The columns of a table; none where there is no such table."""
         ...

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sync_pipelines.domains import Domain, Field, Kind
@@ -71,7 +72,8 @@ def plan(
     )
     _stage(lake, domain, fields, target=target)
     waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
-    return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
+    with lake.running(f"mappings/{target}/{domain.name}.write.sql"):
+        return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
 
 
 def within_limits(domain: str, target: str, *, writes: int, limit: int) -> Check:
@@ -223,6 +225,9 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
         FROM chosen JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = chosen.link_id
         ORDER BY chosen.label, chosen.link_id
     """).to_pylist()
+    if twice := [row["label"] for row, next_row in pairwise(rows) if row["link_id"] == next_row["link_id"]]:
+        where = f"mappings/{target}/{domain.name}.write.sql"
+        raise FixConfiguration(f"{where} yields more than one request for {twice[0]}: each write is sent once")
     writes = [_write(row, domain=domain.name, target=target) for row in rows]
     return [write for write in writes if write.request.body or write.request.then]
 

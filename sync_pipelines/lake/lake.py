@@ -15,7 +15,7 @@ import pyarrow as pa
 from sync_pipelines.engine.port import Cursor, Page, Shape
 from sync_pipelines.engine.topology import LegalEntity
 from sync_pipelines.engine.values import quoted, text
-from sync_pipelines.errors import MalformedPage
+from sync_pipelines.errors import FixConfiguration, MalformedPage
 from sync_pipelines.lake.session import open_session
 from sync_pipelines.lake.tables import CURRENT
 
@@ -60,6 +60,17 @@ class Lake:
 
     def arrow(self, sql: str) -> pa.Table:
         return self.db.execute(sql).to_arrow_table()
+
+    @contextmanager
+    def running(self, mapping: str) -> Iterator[None]:
+        """What a mapping's SQL gets wrong while the block runs is for a person to mend, without any value told."""
+        try:
+            yield
+        except (duckdb.DataError, duckdb.InvalidInputException) as error:
+            kind = type(error).__name__
+            raise FixConfiguration(f"{mapping} stumbles over a value ({kind}): use TRY_CAST or CASE there") from None
+        except (duckdb.ProgrammingError, duckdb.NotSupportedError) as error:
+            raise FixConfiguration(f"{mapping} can't be run: {error}") from error
 
     def columns(self, table: str) -> set[str]:
         """The columns of a table; none where there is no such table."""

@@ -73,6 +73,8 @@ def test_a_reason_does_not_tell_the_value_that_is_wrong(scene: Callable[..., Sce
         ("invoice", INVOICE, {"tax_minor": 21}, "net and tax must add up to the total"),
         ("contract", CONTRACT, {"end_on": date(2025, 12, 31)}, "must not end before it starts"),
         ("contract", CONTRACT, {"customer": None}, "customer is missing"),
+        ("contract", CONTRACT, {"end_on": "for ever"}, "end_on is no date"),
+        ("contract", CONTRACT, {"start_on": "tomorrow"}, "start_on is missing; start_on is no date"),
         ("customer", ACME, {"record_id": None}, "record_id is missing"),
         ("customer", ACME, {"is_deleted": None}, "is_deleted is missing"),
     ],
@@ -81,6 +83,7 @@ def test_each_law_of_a_schema_refuses_what_breaks_it(
     scene: Callable[..., Scene], domain: str, good: Row, wrong: Row, reason: str
 ) -> None:
     records = scene(domain)
+    good = {name: str(value) if isinstance(wrong.get(name), str) else value for name, value in good.items()}
 
     told = records.hold("crm", good, {**good, "record_id": "2", **wrong})
 
@@ -146,6 +149,23 @@ def test_a_column_that_every_mapping_must_select_is_asked_for_by_name(lake: Lake
 
     with pytest.raises(FixConfiguration, match=rf"mappings/crm/customer.sql must select (the required )?{column}"):
         conform.conform(lake, DOMAINS["customer"], system="crm", sql=sql, lineage={})
+
+
+def test_a_mapping_that_duckdb_can_not_run_is_refused_by_name(lake: Lake) -> None:
+    with pytest.raises(FixConfiguration, match=r'mappings/crm/customer.sql can\'t be run: .*"nickname" not found'):
+        conform.conform(lake, DOMAINS["customer"], system="crm", sql="SELECT nickname FROM (SELECT 1)", lineage={})
+
+
+def test_a_mapping_that_stumbles_over_a_value_does_not_tell_it(lake: Lake) -> None:
+    sql = f"SELECT * REPLACE (CAST(CAST(email AS INTEGER) AS VARCHAR) AS email) FROM ({select([ACME])})"
+
+    with pytest.raises(
+        FixConfiguration, match=r"customer.sql stumbles over a value \(ConversionException\)"
+    ) as refused:
+        conform.conform(lake, DOMAINS["customer"], system="crm", sql=sql, lineage={})
+
+    assert "acme.test" not in str(refused.value)
+    assert refused.value.__suppress_context__
 
 
 def test_a_column_that_is_not_selected_is_not_held(scene: Callable[..., Scene]) -> None:

@@ -273,6 +273,26 @@ def test_a_write_that_would_send_nothing_is_not_planned(customers: Customers) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("mapping", "complaint"),
+    [
+        ("SELECT write_id, 'thing' AS object, to_json({'x': nickname}) AS body FROM writes", '"nickname" not found'),
+        ("SELECT write_id, 'thing' AS object FROM writes", '"body" not found'),
+        ("SELECT write_id, 'thing' AS object, to_json({'x': name}) AS body FROM writes, range(2)",
+         "yields more than one request for Acme"),
+    ],
+)  # fmt: skip
+def test_a_write_mapping_that_can_not_be_used_is_refused_by_name(
+    customers: Customers, mapping: str, complaint: str
+) -> None:
+    found = customers([ACME], [])
+
+    with pytest.raises(FixConfiguration, match=r"mappings/erp/customer\.write\.sql") as refused:
+        found.plan("erp", write_sql=mapping)
+
+    assert complaint in str(refused.value)
+
+
 def test_the_same_plan_again_has_the_same_keys(customers: Customers) -> None:
     found = customers([ACME, ACME | {"record_id": "b", "number": "C-2", "city": "Bonn"}], [erp("2", number="C-2")])
 
