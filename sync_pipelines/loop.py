@@ -25,6 +25,7 @@ from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
+from sync_pipelines.engine import proof
 from sync_pipelines.engine import reconcile as reconciling
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled, Result
 from sync_pipelines.engine.plan import Write
@@ -192,9 +193,9 @@ class Loop:
         refused = self.ledger.refused_writes(domain)
         with self.lake.relation("refused_writes", refused), self._links():
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
-            totals = reconciling.totals(self.lake, DOMAINS[domain], settings.systems)
+            totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
             items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
-            checks = reconciling.checks(self.lake, DOMAINS[domain], pairs, totals)
+            checks = proof.checks(self.lake, DOMAINS[domain], pairs, totals)
             disagreeing, kinds, amounts = reconciling.counted(self.lake)
         self.lake.keep_findings(self.run_id, domain)
         self.ledger.save_totals(self.run_id, domain, totals)

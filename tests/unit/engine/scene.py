@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from sync_pipelines.domains import DOMAINS, Domain
-from sync_pipelines.engine import conform, match, plan, reconcile
+from sync_pipelines.engine import conform, match, plan, proof, reconcile
 from sync_pipelines.engine.outcome import Check, Conformed
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.topology import DomainSettings, Schedule
@@ -120,8 +120,8 @@ class Scene:
 
     def checks(self) -> dict[str, Check]:
         """The checks of the last reconciliation by name."""
-        totals = reconcile.totals(self.lake, self.domain, self.settings.systems)
-        return {c.name: c for c in reconcile.checks(self.lake, self.domain, self.pairs, totals)}
+        totals = proof.totals(self.lake, self.domain, self.settings.systems)
+        return {c.name: c for c in proof.checks(self.lake, self.domain, self.pairs, totals)}
 
     def items(self) -> list[reconcile.Item]:
         return reconcile.items(self.lake, self.domain)

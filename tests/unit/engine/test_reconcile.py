@@ -13,7 +13,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from scene import Row, Scene
 
-from sync_pipelines.engine import reconcile
+from sync_pipelines.engine import proof, reconcile
 from sync_pipelines.engine.outcome import Result, Total
 
 PAIR = {"systems": ["crm", "erp"]}
@@ -336,7 +336,7 @@ def test_control_totals_are_taken_from_each_system_alone(documents: Documents) -
     )
     found.links = []
 
-    assert reconcile.totals(found.lake, found.domain, ["billing", "erp"]) == [
+    assert proof.totals(found.lake, found.domain, ["billing", "erp"]) == [
         Total("invoice", "billing", "US01", "2026-03", "EUR", 2, 150),
         Total("invoice", "billing", "US01", "2026-03", "JPY", 1, 7),
         Total("invoice", "erp", "US01", "2026-03", "EUR", 1, 100),
@@ -347,7 +347,7 @@ def test_control_totals_are_taken_from_each_system_alone(documents: Documents) -
 def test_a_domain_without_dates_has_no_control_totals(customers: Documents) -> None:
     found = customers([customer("a", "C-1")], [])
 
-    assert reconcile.totals(found.lake, found.domain, ["crm", "erp"]) == []
+    assert proof.totals(found.lake, found.domain, ["crm", "erp"]) == []
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_findings_explain_every_cent_of_every_difference(documents: Documents, b
     found = documents(billing, erp)
 
     findings = found.reconcile()
-    totals = reconcile.totals(found.lake, found.domain, ["billing", "erp"])
+    totals = proof.totals(found.lake, found.domain, ["billing", "erp"])
 
     sums = {t.system: t.sum_minor for t in totals}
     explaining = [f for f in findings if f["kind"] not in {"quarantined", "duplicate"}]
