@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from sync_pipelines import cli, loop
-from sync_pipelines.engine import apply, conform, extract, match, plan, reconcile, topology
+from sync_pipelines.engine import apply, conform, extract, match, plan, proof, reconcile, topology
 from sync_pipelines.lake.tables import TABLES
 from sync_pipelines.ledger.tables import METADATA
 
@@ -67,7 +67,7 @@ def anchors(page: Path) -> set[str]:
 def check_names() -> set[str]:
     """The names that the engine gives to checks, those with systems in them up to the first system."""
     names: set[str] = set()
-    for module in (extract, conform, match, plan, apply, reconcile):
+    for module in (extract, conform, match, plan, apply, proof):
         tree = ast.parse(Path(str(module.__file__)).read_text())
         for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Check"):
             names |= {text for k in call.keywords if k.arg == "name" for text in _literals(k.value, tree)}
@@ -199,7 +199,7 @@ def test_every_kind_of_finding_has_its_own_place() -> None:
     told = anchors(ROOT / "docs" / "how-to" / "work-exceptions.md")
     sql = Path(str(reconcile.__file__)).read_text() + Path(str(match.__file__)).read_text()
 
-    kinds = {*re.findall(r"SELECT '([a-z]+)',", sql), *reconcile.DISAGREEMENTS}
+    kinds = {*re.findall(r"SELECT '([a-z]+)',", sql), *proof.DISAGREEMENTS}
 
     assert {"ambiguous", "duplicate", "merged", "quarantined", "unknown"} <= kinds
     assert kinds - told == set()
