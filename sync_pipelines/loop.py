@@ -331,12 +331,26 @@ class Loop:
             for w, r in confirmed
             if w.request.record_id and w.request.record_id != r
         ]
+        ended_rows += self._withdrawn(domain, target, writes, ended)
         self.ledger.change_links(
             domain,
             added=pa.Table.from_pylist(added, schema=matching.ADDED),
             ended=pa.Table.from_pylist(ended_rows, schema=matching.ENDED),
             run_id=self.run_id,
         )
+
+    def _withdrawn(
+        self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]
+    ) -> list[dict[str, str]]:
+        """Links to records that an interrupted run had begun: what follows was refused, and they are gone again."""
+        refused = {w.link_id: ended[w.request.write_id] for w in writes if w.request.operation is Operation.CREATE}
+        gone = {link for link, end in refused.items() if end.state is State.REFUSED and end.record_id is None}
+        links = self.ledger.open_links(domain).to_pylist() if gone else []
+        return [
+            {"link_id": link["link_id"], "system": target, "record_id": link["record_id"], "reason": "withdrawn"}
+            for link in links
+            if link["system"] == target and link["link_id"] in gone
+        ]
 
     def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
         return extracting.extract(
