@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from sync_pipelines.errors import FixConfiguration
 
 
 def psycopg_url(url: str, database: str = "") -> str:
@@ -40,7 +43,11 @@ def libpq(url: str, database: str = "") -> str:
 
 def _parsed(url: str, database: str) -> URL:
     # "postgres://" is what hosting companies hand out, and SQLAlchemy no longer takes it.
-    address = make_url(url.replace("postgres://", "postgresql://", 1))
+    try:
+        address = make_url(url.replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError):
+        # The address itself may hold a password, so it is not told.
+        raise FixConfiguration("DATABASE_URL is no address such as postgresql://user@host/database") from None
     return address.set(database=database) if database else address
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import address
 
 URL = "postgres://ann:p%40ss@db.example:5433/books?sslmode=require"
@@ -27,3 +28,13 @@ def test_a_socket_folder_with_odd_characters_is_quoted(folder: str) -> None:
     found = conninfo_to_dict(address.libpq(url.render_as_string(hide_password=False)))
 
     assert found == {"dbname": "books", "host": folder, "user": "ann"}
+
+
+@pytest.mark.parametrize(
+    "given", ["dbname='books' password='hunter2'", "postgresql://ann:hunter2@db.example:port/books"]
+)
+def test_what_is_no_address_is_refused_without_telling_its_password(given: str) -> None:
+    with pytest.raises(FixConfiguration, match="DATABASE_URL") as refusal:
+        address.libpq(given)
+
+    assert "hunter2" not in str(refusal.value)
