@@ -36,7 +36,7 @@ from sync_pipelines.sandbox.launch import VENDORS, open_sandbox
 from sync_pipelines.sandbox.server import serve
 from sync_pipelines.sandbox.store import Store
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("sync-pipelines"))
