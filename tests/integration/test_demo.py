@@ -97,8 +97,9 @@ def state(request: pytest.FixtureRequest) -> Iterator[Path]:
 
     With SYNC_TEST_STATE that is a server which is kept from one session to the next.
     """
-    kept = os.environ.get("SYNC_TEST_STATE", "")
-    assert not (Path(kept) / "demo.json").exists(), "SYNC_TEST_STATE is a demo's state folder; name another"
+    kept = os.environ.get("SYNC_TEST_STATE")
+    if kept:
+        assert not (Path(kept) / "demo.json").exists(), "SYNC_TEST_STATE is a demo's state folder; name another"
     server = Embedded.start(Path(kept) / "postgres") if kept else request.getfixturevalue("postgres")
     with tempfile.TemporaryDirectory(prefix="sync-demo-") as name:
         folder = Path(name)
