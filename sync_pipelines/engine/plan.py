@@ -48,6 +48,32 @@ class Write:
     """The target's version that the plan was made from; None for a create."""
     amount_minor: int | None = None
     currency: str | None = None
+    legal_entity: str | None = None
+    period: str | None = None
+    """The month of the business date in which the amount moves ("2026-11")."""
+    approved_by_team: str | None = None
+    """The team that has to approve it; None where it applies by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a plan moves in one legal entity, currency and period."""
+
+    legal_entity: str | None
+    currency: str
+    period: str | None
+    count: int
+    amount_minor: int
+
+
+def moves(writes: Sequence[Write]) -> list[Move]:
+    """The amounts that writes move, per legal entity, currency and period."""
+    amounts: dict[tuple[str | None, str, str | None], list[int]] = {}
+    for write in writes:
+        if write.amount_minor is not None and write.currency:
+            amounts.setdefault((write.legal_entity, write.currency, write.period), []).append(write.amount_minor)
+    order = sorted(amounts.items(), key=lambda each: tuple(part or "" for part in each[0]))
+    return [Move(*where, len(each), sum(each)) for where, each in order]
 
 
 def held_back(domain: str, target: str) -> str:
@@ -118,9 +144,18 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
                coalesce({lead}.label, {own}.label) AS label,
                {lead}.record_id IS NOT NULL AND NOT {lead}.is_deleted AS leads,
                {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives,
+               {_where_it_moves(lake, domain, settings.leader, lead)},
                {", ".join(columns)}
         FROM m {joins} {" ".join(references)}
     """)
+
+
+def _where_it_moves(lake: Lake, domain: Domain, leader: str, row: str) -> str:
+    """The board's columns that say in which books and which month a leading record's amount moves."""
+    known = held(lake, domain, leader)
+    entity = f"{row}.legal_entity" if "legal_entity" in known else "CAST(NULL AS VARCHAR)"
+    period = f"strftime({row}.{quoted(domain.dated)}, '%Y-%m')" if domain.dated in known else "CAST(NULL AS VARCHAR)"
+    return f"{entity} AS in_entity, {period} AS in_period"
 
 
 def _columns(field: Field, owner: str, target: str) -> tuple[str, str]:
@@ -218,7 +253,7 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
         WITH chosen AS (
             SELECT link_id, record_id, label, expected_version, operation,
                    list_filter([{", ".join(_change(f) for f in fields)}], lambda x: x IS NOT NULL) AS changes,
-                   {amount} AS amount_minor, {currency} AS currency
+                   {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period
             FROM judged WHERE operation IS NOT NULL)
         SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
                mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then", mapped.external_id
@@ -277,8 +312,7 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
         label=row["label"] or row["link_id"],
         changes=tuple(Change(c["field"], c["before"], c["after"]) for c in row["changes"]),
         expected_version=row["expected_version"],
-        amount_minor=row["amount_minor"],
-        currency=row["currency"],
+        **{name: row[name] for name in ("amount_minor", "currency", "legal_entity", "period")},
     )
 
 

@@ -45,6 +45,8 @@ class Plan:
     """Writes by operation."""
     amounts: Mapping[str, int]
     """Minor units that move, by currency."""
+    waits: str = ""
+    """Why the plan as a whole waits for a person; empty when it doesn't."""
     held: tuple[SavedWrite, ...] = ()
     """Told when it is saved: what was left out, because the very same was sent before."""
 
@@ -130,7 +132,9 @@ def _insert(change: Change, fresh: Plan) -> Plan:
     facts = {name: getattr(origin, name) for name in Origin.__slots__}
     own = {name: getattr(fresh, name) for name in ("content_hash", "counts", "amounts")}
     change.connection.execute(
-        insert(plans).values(plan_id=fresh.plan_id, created_at=fresh.created_at, state="open", **facts, **own)
+        insert(plans).values(
+            plan_id=fresh.plan_id, created_at=fresh.created_at, state="open", waits=fresh.waits, **facts, **own
+        )
     )
     change.tell("plan.saved", fresh.plan_id, **facts, **own)
     return fresh
@@ -168,4 +172,5 @@ def _plan(row: Mapping[Any, Any]) -> Plan:
         state=row["state"],
         counts=row["counts"],
         amounts=row["amounts"],
+        waits=row["waits"],
     )

@@ -117,10 +117,14 @@ plans = Table(
     _text("state"),
     _json("counts"),
     _json("amounts"),
+    _text("waits"),
     CheckConstraint("state IN ('open', 'applied', 'superseded')", name="state"),
     Index(None, "run_id", "domain", "target"),
 )
-"""`number` tells which came later; `content_hash` covers every write, so that an edited plan shows."""
+"""`number` tells which came later; `content_hash` covers every write, so that an edited plan shows.
+
+`waits` says in words why the plan as a whole waits for a person; empty when it doesn't.
+"""
 
 writes = Table(
     "writes",
@@ -147,6 +151,9 @@ writes = Table(
     _text("code"),
     _text("message"),
     _at("updated_at"),
+    _text("legal_entity", optional=True),
+    _text("period", optional=True),
+    _text("approved_by_team", optional=True),
     UniqueConstraint("target", "idempotency_key"),
     CheckConstraint("state IN ('planned', 'intent', 'confirmed', 'refused', 'in_doubt', 'failed')", name="state"),
     Index(None, "plan_id", "state"),
@@ -156,6 +163,8 @@ writes = Table(
     Index(None, "record_id"),
     Index(None, "record_id_after"),
 )
+"""`period` is the month of the business date that the amount moves in ("2026-11"); `approved_by_team` names the team
+that has to approve the write, null where it applies by itself."""
 
 Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
       postgresql_where=text("state IN ('intent', 'in_doubt')"))  # fmt: skip
@@ -194,14 +203,88 @@ work_items = Table(
     _at("resolved_at", optional=True),
     _text("resolution", optional=True),
     _text("run_id"),
+    _text("write_id", optional=True),
+    _text("resolved_by", optional=True),
     Index(None, "label"),
     Index(None, "record_id"),
+    Index(None, "write_id"),
 )
+"""Exceptions. A dead letter is one that has a `write_id`: its payload is that write's body."""
 
 Index("work_items_open_fingerprint_key", work_items.c.fingerprint, unique=True,
       postgresql_where=text("resolved_at IS NULL"))  # fmt: skip
 Index("work_items_open_owner_idx", work_items.c.owner, work_items.c.due_at,
       postgresql_where=text("resolved_at IS NULL"))  # fmt: skip
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    _serial("approval_id"),
+    Column("plan_id", Text, ForeignKey(plans.c.plan_id), nullable=False),
+    _text("write_id"),
+    _text("decision"),
+    _text("team"),
+    _text("decided_by"),
+    _text("reason"),
+    _at("at"),
+    CheckConstraint("decision IN ('approved', 'rejected')", name="decision"),
+    Index(None, "write_id"),
+)
+"""What people decided about writes that need approval. A write's id follows from its content, so that an
+approval holds for the very same write in a later plan, and for no other."""
+
+corrections = Table(
+    "corrections",
+    METADATA,
+    _serial("correction_id"),
+    _text("domain"),
+    _text("target"),
+    _text("link_id"),
+    _text("body_hash"),
+    _json("patch"),
+    _text("made_by"),
+    _text("reason"),
+    _at("made_at"),
+    _at("ended_at", optional=True),
+)
+"""A person's edits of what is to be written: a merge patch over the body with this hash, as long as it stays that."""
+
+Index("corrections_open_key", corrections.c.domain, corrections.c.target, corrections.c.link_id, unique=True,
+      postgresql_where=text("ended_at IS NULL"))  # fmt: skip
+
+versions = Table(
+    "versions",
+    METADATA,
+    _text("subject", primary_key=True),
+    _text("version", primary_key=True),
+    _text("author"),
+    _at("seen_at"),
+)
+"""When a run first met a version of a mapping or of a domain's policy, and who wrote it."""
+
+circuits = Table(
+    "circuits",
+    METADATA,
+    _text("system", primary_key=True),
+    _text("state"),
+    Column("failures", Integer, nullable=False),
+    _at("opened_at", optional=True),
+    _at("retry_at", optional=True),
+    _text("reason"),
+    CheckConstraint("state IN ('closed', 'open', 'half_open')", name="state"),
+)
+"""Which systems are left alone because they failed, shared by every process."""
+
+pauses = Table(
+    "pauses",
+    METADATA,
+    _text("system", primary_key=True),
+    _at("until", optional=True),
+    _text("reason"),
+    _text("paused_by"),
+    _at("at"),
+)
+"""Systems to which a person stopped all writes for a while."""
 
 check_results = Table(
     "check_results",

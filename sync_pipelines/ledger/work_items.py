@@ -52,6 +52,8 @@ class WorkItem:
     resolved_at: datetime | None
     resolution: str | None
     run_id: str
+    write_id: str | None
+    resolved_by: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,15 @@ REPLANNED = (State.PLANNED, State.FAILED)
 """States from which a write may be planned again: nothing of it has been committed."""
 _UNSETTLED = (State.INTENT, State.IN_DOUBT)
 _QUIET = {"code": "", "message": ""}
+_OWN = (
+    *("domain", "target", "link_id", "label", "expected_version"),
+    *("amount_minor", "currency", "legal_entity", "period", "approved_by_team"),
+)
+"""What a write says besides its request and its changes."""
 _CONTENT = (
-    *("plan_id", "write_id", "domain", "target", "link_id", "operation", "object", "record_id", "external_id"),
-    *("idempotency_key", "correlation_id", "label", "changes", "body", "then", "expected_version"),
-    *("amount_minor", "currency"),
+    *("plan_id", "write_id", "link_id", "operation", "object", "record_id", "external_id"),
+    *("idempotency_key", "correlation_id", "changes", "body", "then"),
+    *(name for name in _OWN if name != "link_id"),
 )
 
 
@@ -80,8 +85,7 @@ def content(write: Write) -> dict[str, Any]:
     return {
         **{name: getattr(request, name) for name in ("write_id", "object", "record_id", "external_id", "body")},
         **{name: getattr(request, name) for name in ("idempotency_key", "correlation_id")},
-        **{name: getattr(write, name) for name in ("domain", "target", "link_id", "label", "expected_version")},
-        **{name: getattr(write, name) for name in ("amount_minor", "currency")},
+        **{name: getattr(write, name) for name in _OWN},
         "operation": str(request.operation),
         "then": list(request.then),
         "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in write.changes],
@@ -230,10 +234,9 @@ def _write(row: Mapping[Any, Any]) -> SavedWrite:
     request = Request(
         operation=Operation(row["operation"]), then=tuple(row["then"]), **{name: row[name] for name in names}
     )
-    names = ("domain", "target", "link_id", "label", "expected_version", "amount_minor", "currency")
     changes = tuple(FieldChange(**each) for each in row["changes"])
     return SavedWrite(
-        write=Write(request=request, changes=changes, **{name: row[name] for name in names}),
+        write=Write(request=request, changes=changes, **{name: row[name] for name in _OWN}),
         state=State(row["state"]),
         updated_at=row["updated_at"],
         **{name: row[name] for name in ("plan_id", "record_id_after", "code", "message")},

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from sync_pipelines.ledger.tables import SCHEMA
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a database that is at it is left alone without asking Alembic."""
 
 _VERSIONS = "revisions"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scene import Row, Scene
 
 from sync_pipelines.engine.outcome import Result
-from sync_pipelines.engine.plan import Change, Write, within_limits
+from sync_pipelines.engine.plan import Change, Move, Write, moves, within_limits
 from sync_pipelines.engine.port import Operation
 from sync_pipelines.errors import FixConfiguration
 
@@ -181,6 +181,21 @@ def test_a_doubt_in_another_system_holds_nothing_back(scene: Callable[..., Scene
     found.match()
 
     assert len(found.plan("erp")) == 1
+
+
+def test_a_plan_tells_what_amount_moves_per_legal_entity_currency_and_period(scene: Callable[..., Scene]) -> None:
+    opened = scene("order", systems=["crm", "erp"], create=["erp"])
+    opened.link("customer-x", domain="customer", crm="c-crm", erp="c-erp")
+    order = {"customer": "c-crm", "currency": "EUR", "status": "confirmed", "legal_entity": "DE01", "lines": "[]"}
+    rows = [("a", "O-1", 500, "2026-10-31"), ("b", "O-2", 700, "2026-11-01"), ("c", "O-3", 300, "2026-11-30")]
+    crm = [{"record_id": i, "number": n, "net_minor": m, "ordered_on": d, **order} for i, n, m, d in rows]
+    opened.hold("crm", *crm)
+    opened.hold("erp")
+    opened.match()
+
+    moved = moves(opened.plan("erp"))
+
+    assert moved == [Move("DE01", "EUR", "2026-10", 1, 500), Move("DE01", "EUR", "2026-11", 2, 1000)]
 
 
 PRICE = {"record_id": "a", "product": "p-crm", "currency": "EUR", "amount_minor": 500, "billing_interval": "month"}
