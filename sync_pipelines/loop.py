@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -38,7 +38,8 @@ from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.work_items import Assigned
 from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.reports import finance
-from sync_pipelines.systems.registry import Systems
+from sync_pipelines.systems import registry
+from sync_pipelines.systems.registry import Connect, Systems
 
 Mode = Literal["full", "incremental"]
 UNSETTLED = (State.PLANNED, State.INTENT, State.IN_DOUBT)
@@ -46,6 +47,12 @@ SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 KEPT = timedelta(days=30)
 """How long the lake's past can be read; what plans were made from is kept for good."""
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
+
+
+class OpenPlanes(Protocol):
+    """Opens the two planes of a topology; see `planes.open_planes`."""
+
+    def __call__(self, topology: Topology, *, clock: Clock) -> AbstractContextManager[tuple[Lake, Ledger]]: ...
 
 
 @dataclass
@@ -67,13 +74,21 @@ class Loop:
     @classmethod
     @contextmanager
     def open(
-        cls, topology: Topology, *, run_id: str, mode: Mode = "full", clock: Clock | None = None
+        cls,
+        topology: Topology,
+        *,
+        run_id: str,
+        mode: Mode = "full",
+        clock: Clock | None = None,
+        open_planes: OpenPlanes = planes.open_planes,
+        connect: Connect = registry.connect,
     ) -> Iterator[Loop]:
         """Open both planes and note the run; the systems are opened when they are first asked."""
         clock = clock or SystemClock()
-        with planes.open_planes(topology) as (lake, ledger):
+        with open_planes(topology, clock=clock) as (lake, ledger):
             ledger.start_run(run_id, mode)
-            loop = cls(topology, lake, ledger, Systems(topology.systems, clock=clock), run_id, mode, clock)
+            systems = Systems(topology.systems, clock=clock, connect=connect)
+            loop = cls(topology, lake, ledger, systems, run_id, mode, clock)
             try:
                 yield loop
             except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger, address
@@ -48,11 +49,11 @@ def database_url(topology: Topology, database: str = DATABASE) -> str:
 
 
 @contextmanager
-def open_planes(topology: Topology) -> Iterator[tuple[Lake, Ledger]]:
+def open_planes(topology: Topology, *, clock: Clock | None = None) -> Iterator[tuple[Lake, Ledger]]:
     """The lake and the ledger, migrated and ready."""
     url = database_url(topology)
     data = topology.planes.lake or str(topology.state / "lake")
-    ledger = Ledger.open(url)
+    ledger = Ledger.open(url, clock=clock or SystemClock())
     try:
         with Lake.open(catalog=address.libpq(url), data=data) as lake:
             lake.declare(topology.legal_entities)

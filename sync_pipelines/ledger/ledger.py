@@ -42,6 +42,18 @@ class Ledger:
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines") -> Ledger:
         """Connect, and bring the database to the newest schema; `FixConfiguration` when there is none."""
+        ledger = cls.connect(url, clock=clock, actor=actor)
+        try:
+            migrate(ledger.engine)
+        except OperationalError as error:
+            ledger.close()
+            place = ledger.engine.url.render_as_string(hide_password=True)
+            raise FixConfiguration(f"the ledger at {place} can't be opened: {error.orig}") from error
+        return ledger
+
+    @classmethod
+    def connect(cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines") -> Ledger:
+        """A ledger whose database has the newest schema already; nothing is sent until the first call."""
         engine = create_engine(
             address.psycopg_url(url),
             json_serializer=relation.dumps,
@@ -49,12 +61,6 @@ class Ledger:
             connect_args={"options": "-c timezone=UTC"},
             pool_pre_ping=True,
         )
-        try:
-            migrate(engine)
-        except OperationalError as error:
-            engine.dispose()
-            place = engine.url.render_as_string(hide_password=True)
-            raise FixConfiguration(f"the ledger at {place} can't be opened: {error.orig}") from error
         return cls(engine, clock or SystemClock(), actor)
 
     def close(self) -> None:

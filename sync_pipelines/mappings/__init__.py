@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -32,11 +33,7 @@ RECORD_COLUMNS: Mapping[str, str] = {
 def objects(system: str, *, folder: Path = FOLDER) -> dict[str, Shape]:
     """The objects of a system and their fields, in the order in which `objects.toml` declares them."""
     path = folder / system / "objects.toml"
-    text = _text(path, f"it declares the objects and fields to read from {system}")
-    try:
-        return dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise FixConfiguration(f"{_name(path)} is not valid TOML: {error}") from error
+    return dict(_declarations(_text(path, f"it declares the objects and fields to read from {system}"), _name(path)))
 
 
 def read_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str:
@@ -92,10 +89,8 @@ def lineage(system: str, domain: str, *, folder: Path = FOLDER) -> dict[str, tup
     for source, name in sources(system, domain, folder=folder):
         shape = {**RECORD_COLUMNS, **objects(source, folder=folder)[name]}
         shapes.setdefault(source, {})[name] = shape
-    try:
-        return trace(_parsed(system, domain, folder), shapes)
-    except SqlglotError as error:
-        raise FixConfiguration(f"{system}/{domain}.sql can't be traced to its fields: {error}") from error
+    name = f"{system}/{domain}.sql"
+    return dict(_traced(read_sql(system, domain, folder=folder), name, json.dumps(shapes)))
 
 
 def written(system: str, domain: str, *, folder: Path = FOLDER) -> set[str]:
@@ -132,6 +127,22 @@ def _parse(text: str, name: str) -> exp.Query:
     if not isinstance(query, exp.Query):
         raise FixConfiguration(f"{name} has to be one SELECT")
     return query
+
+
+@cache
+def _declarations(text: str, name: str) -> dict[str, Shape]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FixConfiguration(f"{name} is not valid TOML: {error}") from error
+
+
+@cache
+def _traced(text: str, name: str, shapes: str) -> dict[str, tuple[str, ...]]:
+    try:
+        return trace(_parse(text, name), json.loads(shapes))
+    except SqlglotError as error:
+        raise FixConfiguration(f"{name} can't be traced to its fields: {error}") from error
 
 
 def _declared(name: str, declared: Mapping[str, Any]) -> str | None:

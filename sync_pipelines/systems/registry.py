@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from typing import Protocol
 
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.port import System
@@ -14,17 +15,36 @@ GROUP = "sync_pipelines.systems"
 """The entry point group under which a package offers `open_system(settings, *, clock)`."""
 
 
+class Connect(Protocol):
+    """Opens a system behind the port; nothing is sent until its first call."""
+
+    def __call__(self, settings: SystemSettings, *, clock: Clock) -> System: ...
+
+
+def connect(settings: SystemSettings, *, clock: Clock) -> System:
+    """The system as the adapter that its settings name opens it."""
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if settings.adapter not in offered:
+        raise FixConfiguration(
+            f"[systems.{settings.name}] wants the adapter {settings.adapter!r}, which nobody provides; "
+            f"installed are {', '.join(sorted(offered)) or 'none'}"
+        )
+    system: System = offered[settings.adapter].load()(settings, clock=clock)
+    return system
+
+
 class Systems(Mapping[str, System]):
     """The systems of a topology; each is opened once, at its first use, and no sooner."""
 
-    def __init__(self, settings: Mapping[str, SystemSettings], *, clock: Clock) -> None:
+    def __init__(self, settings: Mapping[str, SystemSettings], *, clock: Clock, connect: Connect = connect) -> None:
         self._settings = settings
         self._clock = clock
+        self._connect = connect
         self._open: dict[str, System] = {}
 
     def __getitem__(self, name: str) -> System:
         if name not in self._open:
-            self._open[name] = _open(self._settings[name], clock=self._clock)
+            self._open[name] = self._connect(self._settings[name], clock=self._clock)
         return self._open[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -36,14 +56,3 @@ class Systems(Mapping[str, System]):
     def opened(self) -> Mapping[str, System]:
         """The systems that were needed so far."""
         return self._open
-
-
-def _open(settings: SystemSettings, *, clock: Clock) -> System:
-    offered = {point.name: point for point in entry_points(group=GROUP)}
-    if settings.adapter not in offered:
-        raise FixConfiguration(
-            f"[systems.{settings.name}] wants the adapter {settings.adapter!r}, which nobody provides; "
-            f"installed are {', '.join(sorted(offered)) or 'none'}"
-        )
-    system: System = offered[settings.adapter].load()(settings, clock=clock)
-    return system

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -54,7 +55,13 @@ PASSPORT = Passport(
 )
 
 
-def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Salesforce:
+def open_system(
+    settings: SystemSettings,
+    *,
+    clock: Clock,
+    session: requests.Session | None = None,
+    rng: random.Random | None = None,
+) -> Salesforce:
     """A Salesforce org; nothing is sent until the first call.
 
     `settings` needs `url` (the org's My Domain), `client_id` and `client_secret` of an external client app
@@ -76,6 +83,7 @@ def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Ses
         session=session,
         base_url=lambda: auth.instance_url() or settings.url,
         usage_of=answer.usage_of,
+        rng=rng,
     )
     return Salesforce(wire, clock=clock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -108,7 +109,13 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, size=self.size + records, resume=resume)
 
 
-def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Stripe:
+def open_system(
+    settings: SystemSettings,
+    *,
+    clock: Clock,
+    session: requests.Session | None = None,
+    rng: random.Random | None = None,
+) -> Stripe:
     """A Stripe account; nothing is sent until the first call.
 
     `settings` needs `url` (https://api.stripe.com) and `api_key`, a secret key or a restricted one that may
@@ -116,7 +123,7 @@ def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Ses
     """
     session = session or pooled_session(settings.concurrency)
     auth = ApiKey(settings.name, settings.option("api_key"))
-    wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session)
+    wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session, rng=rng)
     return Stripe(wire, clock=clock, concurrency=settings.concurrency)
 
 

@@ -6,6 +6,7 @@ document lines are objects of their own, each read by its own changes, and mappi
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,12 +62,18 @@ class _Instant(msgspec.Struct):
     microsecond: int
 
 
-def open_system(settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> Tryton:
+def open_system(
+    settings: SystemSettings,
+    *,
+    clock: Clock,
+    session: requests.Session | None = None,
+    rng: random.Random | None = None,
+) -> Tryton:
     """A Tryton database; nothing is sent until the first call.
 
     `settings` needs `url` (it ends with the database's name), `user` and `password`.
     """
-    return Tryton(Server(settings, clock=clock, session=session))
+    return Tryton(Server(settings, clock=clock, session=session, rng=rng))
 
 
 class Tryton:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -106,14 +107,21 @@ class PasswordLogin:
 class Server:
     """One database behind one user. A call is one transaction: it happens whole or not at all."""
 
-    def __init__(self, settings: SystemSettings, *, clock: Clock, session: requests.Session | None = None) -> None:
+    def __init__(
+        self,
+        settings: SystemSettings,
+        *,
+        clock: Clock,
+        session: requests.Session | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
         session = session or pooled_session(settings.concurrency)
         user, password = settings.option("user"), settings.option("password")
         auth = PasswordLogin(settings.name, settings.url, user, password, session=session)
         self._auth = auth
         self.name = settings.name
         self.database = settings.url.rstrip("/").rpartition("/")[2]
-        self.wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session)
+        self.wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session, rng=rng)
         self._context: Mapping[str, Any] | None = None
 
     def ask(self, object: str, verb: str, *params: Any, context: Mapping[str, Any] | None = None) -> bytes:
