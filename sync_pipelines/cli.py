@@ -38,6 +38,8 @@ app = typer.Typer(
     help="Keep customer platforms and an ERP in agreement, and prove it. "
     "Exit codes: 0 done, 1 failed, 2 mend the configuration, 3 differences remain.",
 )
+verifying = typer.Typer(no_args_is_help=True, help="Check what must not have been changed.")
+app.add_typer(verifying, name="verify")
 out = Console()
 err = Console(stderr=True)
 
@@ -197,15 +199,26 @@ def retry(
     out.print(f"{released} to be planned again; `sync-pipelines run` sends them.")
 
 
-@app.command()
-def verify(topology: Topology = SYNC_TOML) -> None:
-    """Check the audit trail: whether any entry was edited, removed or reordered."""
+@verifying.command("audit")
+def verify_audit(
+    head: Annotated[bool, typer.Option("--head", help="Print the newest entry, to be kept elsewhere.")] = False,
+    expect: Annotated[str, typer.Option(help="A head that was kept: the trail must still hold it.")] = "",
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Check the audit trail: whether any entry was edited, removed, inserted or reordered."""
+    from sync_pipelines.ledger.audit import Head
+
+    kept = Head.parse(expect) if expect else None
     with _ledger(topology) as ledger:
-        broken = ledger.verify_audit()
-    if broken is not None:
-        err.print(f"[bold red]The audit trail is broken at entry {broken}[/]: it, or one before it, was changed.")
+        if head:
+            out.print(str(ledger.audit_head()), soft_wrap=True, highlight=False)
+            return
+        verdict = ledger.audit_verdict(expected=kept)
+    if verdict.broken is not None:
+        err.print(f"[bold red]The audit trail is broken at entry {verdict.broken:,}[/]: {verdict.reason}.")
         raise typer.Exit(FAILED)
-    out.print("The audit trail is whole.")
+    out.print(f"The audit trail is whole: {verdict.entries:,} entries.", highlight=False)
+    out.print(f"Its head, to be kept elsewhere: {verdict.head}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -380,7 +393,7 @@ def _ledger(path: Path) -> Iterator[Ledger]:
 
     topology = config.load(path, strict=False)
     with planes.server(topology):
-        ledger = Ledger.open(planes.database_url(topology))
+        ledger = Ledger.open(planes.database_url(topology), actor=planes.actor())
         try:
             yield ledger
         finally:

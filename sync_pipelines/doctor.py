@@ -10,6 +10,7 @@ from sync_pipelines import config, mappings, planes
 from sync_pipelines.clock import SystemClock
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import SyncError
+from sync_pipelines.ledger import guard
 from sync_pipelines.systems.registry import Systems
 
 
@@ -31,7 +32,7 @@ def examine(path: Path) -> Iterator[Complaint]:
         return
     yield Complaint("topology", True, f"{len(topology.systems)} systems, {len(topology.domains)} domains")
     yield from _mappings(topology)
-    yield _planes(topology)
+    yield from _planes(topology)
     yield from _systems(topology)
 
 
@@ -49,12 +50,23 @@ def _mappings(topology: Topology) -> Iterator[Complaint]:
         yield Complaint(f"mappings of {domain}", not missing, told)
 
 
-def _planes(topology: Topology) -> Complaint:
+def _planes(topology: Topology) -> Iterator[Complaint]:
     try:
-        with planes.server(topology), planes.open_planes(topology) as (lake, _):
-            return Complaint("planes", True, f"ledger and lake answer, snapshot {lake.snapshot()}")
+        with planes.server(topology), planes.open_planes(topology) as (lake, ledger):
+            yield Complaint("planes", True, f"ledger and lake answer, snapshot {lake.snapshot()}")
+            yield _trail(ledger.guarded)
     except SyncError as error:
-        return Complaint("planes", False, str(error))
+        yield Complaint("planes", False, str(error))
+
+
+def _trail(guarded: bool) -> Complaint:
+    if guarded:
+        return Complaint("audit trail", True, f"written as {guard.ROLE}, a role that can't change or remove entries")
+    told = (
+        "only triggers protect it, for the ledger's user may not make roles: let an administrator run "
+        f"CREATE ROLE {guard.ROLE}; GRANT {guard.ROLE} TO that user; {'; '.join(guard.RIGHTS)}"
+    )
+    return Complaint("audit trail", False, told)
 
 
 def _systems(topology: Topology) -> Iterator[Complaint]:

@@ -87,6 +87,7 @@ class Loop:
         clock = clock or SystemClock()
         with open_planes(topology, clock=clock) as (lake, ledger):
             ledger.start_run(run_id, mode)
+            ledger.note_versions(_versions(topology), author=ledger.actor)
             systems = Systems(topology.systems, clock=clock, connect=connect)
             loop = cls(topology, lake, ledger, systems, run_id, mode, clock)
             try:
@@ -418,3 +419,12 @@ class Loop:
         self.ledger.save_step(self.run_id, subject, asdict(told))
         self.ledger.save_checks(self.run_id, told.checks)
         return told
+
+
+def _versions(topology: Topology) -> dict[str, str]:
+    """What decides about a run: the topology, each domain's policy, each mapping; by subject."""
+    found = {"topology": topology.version}
+    for domain, settings in topology.domains.items():
+        found[f"policy/{domain}"] = settings.version
+        found |= {f"mapping/{system}/{domain}": mappings.version(system, domain) for system in settings.systems}
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,12 +50,20 @@ def database_url(topology: Topology, database: str = DATABASE) -> str:
     return started.url(database)
 
 
+def actor() -> str:
+    """Who the audit trail names: the account of the operating system under which we run."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        return f"uid {os.getuid()}"
+
+
 @contextmanager
 def open_planes(topology: Topology, *, clock: Clock | None = None) -> Iterator[tuple[Lake, Ledger]]:
     """The lake and the ledger, migrated and ready."""
     url = database_url(topology)
     data = topology.planes.lake or str(topology.state / "lake")
-    ledger = Ledger.open(url, clock=clock or SystemClock())
+    ledger = Ledger.open(url, clock=clock or SystemClock(), actor=actor())
     try:
         with Lake.open(catalog=address.libpq(url), data=data) as lake:
             lake.declare(topology.legal_entities)

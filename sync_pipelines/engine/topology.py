@@ -114,3 +114,14 @@ class Topology(msgspec.Struct, frozen=True):
         """Each pair of systems that hold the domain, the leading one first."""
         held = self.domains[domain].systems
         return [(a, b) for i, a in enumerate(held) for b in held[i + 1 :]]
+
+    @property
+    def version(self) -> str:
+        """A short hash of what is declared, but for addresses, credentials and where the planes live."""
+        kept = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _PLACES}
+        told = {name: {f: getattr(each, f) for f in _DECLARED} for name, each in self.systems.items()}
+        return hashlib.sha256(msgspec.json.encode({**kept, "systems": told}, order="deterministic")).hexdigest()[:12]
+
+
+_PLACES = ("planes", "systems", "state")
+_DECLARED = [name for name in SystemSettings.__struct_fields__ if name not in {"url", "options"}]

@@ -16,8 +16,21 @@ from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.errors import FixConfiguration
-from sync_pipelines.ledger import address, audit, links, plans, relation, runs, steps, story, work_items, writes
-from sync_pipelines.ledger.audit import AuditEntry
+from sync_pipelines.ledger import (
+    address,
+    audit,
+    guard,
+    links,
+    plans,
+    relation,
+    runs,
+    steps,
+    story,
+    versions,
+    work_items,
+    writes,
+)
+from sync_pipelines.ledger.audit import AuditEntry, Head, Verdict
 from sync_pipelines.ledger.change import Change, changing
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
@@ -38,30 +51,28 @@ class Ledger:
     engine: Engine
     clock: Clock = field(default_factory=SystemClock)
     actor: str = "sync-pipelines"
+    guarded: bool = False
+    """Whether the ledger is worked on as a role that may only add to the audit trail; otherwise triggers guard it."""
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines") -> Ledger:
         """Connect, and bring the database to the newest schema; `FixConfiguration` when there is none."""
-        ledger = cls.connect(url, clock=clock, actor=actor)
+        owner = _engine(url)
         try:
-            migrate(ledger.engine)
+            guarded = migrate(owner)
         except OperationalError as error:
-            ledger.close()
-            place = ledger.engine.url.render_as_string(hide_password=True)
+            place = owner.url.render_as_string(hide_password=True)
             raise FixConfiguration(f"the ledger at {place} can't be opened: {error.orig}") from error
-        return ledger
+        finally:
+            owner.dispose()
+        return cls.connect(url, clock=clock, actor=actor, guarded=guarded)
 
     @classmethod
-    def connect(cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines") -> Ledger:
+    def connect(
+        cls, url: str, *, clock: Clock | None = None, actor: str = "sync-pipelines", guarded: bool = False
+    ) -> Ledger:
         """A ledger whose database has the newest schema already; nothing is sent until the first call."""
-        engine = create_engine(
-            address.psycopg_url(url),
-            json_serializer=relation.dumps,
-            json_deserializer=relation.loads,
-            connect_args={"options": "-c timezone=UTC"},
-            pool_pre_ping=True,
-        )
-        return cls(engine, clock or SystemClock(), actor)
+        return cls(_engine(url, role=guard.ROLE if guarded else ""), clock or SystemClock(), actor, guarded)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -135,6 +146,11 @@ class Ledger:
         """`Stop` when another organisation than before answers behind a system's credentials."""
         with self._change() as change:
             runs.check_identity(change, system, identity)
+
+    def note_versions(self, found: Mapping[str, str], *, author: str) -> None:
+        """Say in the audit trail which topology, policies and mappings are other ones than the last time."""
+        with self._change() as change:
+            versions.note_versions(change, found, author=author)
 
     # Links
 
@@ -234,10 +250,19 @@ class Ledger:
 
     # Looking back
 
+    def audit_head(self) -> Head:
+        """The newest entry of the audit trail, for keeping elsewhere."""
+        with self._look() as connection:
+            return audit.head(connection)
+
     def verify_audit(self) -> int | None:
         """The first audit entry that was edited, removed or reordered; None when the trail is whole."""
-        with self._look() as connection:
-            return audit.first_broken(connection)
+        return self.audit_verdict().broken
+
+    def audit_verdict(self, *, expected: Head | None = None) -> Verdict:
+        """A walk along the whole trail; `expected` is a head that was kept elsewhere."""
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            return audit.verify(connection, expected=expected)
 
     def audit_of(self, subject: str) -> list[AuditEntry]:
         """The entries that tell of a subject or a business transaction, oldest first."""
@@ -254,3 +279,14 @@ class Ledger:
 
     def _change(self) -> AbstractContextManager[Change]:
         return changing(self.engine, at=self.clock.now(), actor=self.actor)
+
+
+def _engine(url: str, *, role: str = "") -> Engine:
+    options = "-c timezone=UTC" + (f" -c role={role}" if role else "")
+    return create_engine(
+        address.psycopg_url(url),
+        json_serializer=relation.dumps,
+        json_deserializer=relation.loads,
+        connect_args={"options": options},
+        pool_pre_ping=True,
+    )

@@ -124,7 +124,9 @@ def _overtake(change: Change, origin: Origin, plan_id: str) -> None:
     )
     for (other,) in overtaken:
         change.tell("plan.superseded", other, by=plan_id)
-    change.connection.execute(update(plans).where(plans.c.plan_id == plan_id).values(state="open"))
+    superseded = (plans.c.plan_id == plan_id, plans.c.state == "superseded")
+    if change.connection.execute(update(plans).where(*superseded).values(state="open")).rowcount:
+        change.tell("plan.reopened", plan_id)
 
 
 def _insert(change: Change, fresh: Plan) -> Plan:

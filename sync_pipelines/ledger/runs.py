@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from sync_pipelines.errors import Stop
@@ -33,9 +33,10 @@ def start_run(change: Change, run_id: str, mode: str) -> None:
     begun = change.connection.execute(fresh.on_conflict_do_nothing().returning(runs.c.run_id)).scalar()
     if begun:
         change.tell("run.started", run_id, mode=mode)
-    else:
-        again = update(runs).where(runs.c.run_id == run_id).values(state="running", ended_at=None)
-        change.connection.execute(again)
+        return
+    ended = (runs.c.run_id == run_id, or_(runs.c.state != "running", runs.c.ended_at.is_not(None)))
+    if change.connection.execute(update(runs).where(*ended).values(state="running", ended_at=None)).rowcount:
+        change.tell("run.resumed", run_id, mode=mode)
 
 
 def end_run(change: Change, run_id: str, *, state: str, summary: Mapping[str, Any]) -> None:

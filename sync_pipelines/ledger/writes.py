@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, and_, func, literal, select, update
+from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from sync_pipelines.engine.plan import Change as FieldChange
@@ -76,7 +76,12 @@ def save(change: Change, plan_id: str, planned: Sequence[Write]) -> None:
     inserted = insert(writes).from_select([*_CONTENT, *fixed], source)
     replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name != "write_id"}
     unsent = writes.c.state.in_(REPLANNED)  # another run may just have sent it
-    change.connection.execute(inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced, where=unsent))
+    moves = or_(writes.c.plan_id != inserted.excluded.plan_id, writes.c.state != State.PLANNED)
+    upsert = inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced, where=and_(unsent, moves))
+    for write_id, correlation_id in change.connection.execute(
+        upsert.returning(writes.c.write_id, writes.c.correlation_id)
+    ).all():
+        change.tell("write.planned", write_id, correlation_id=correlation_id, plan_id=plan_id)
 
 
 def content(write: Write) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from sync_pipelines import cli
@@ -148,7 +148,7 @@ def test_a_ledger_that_cannot_be_reached_is_a_matter_of_configuration(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:s3cret@127.0.0.1:9/books")
 
-    ended = command("verify")
+    ended = command("verify", "audit")
 
     assert ended.code == cli.MISCONFIGURED
     assert "can't be opened" in ended.err
@@ -224,17 +224,43 @@ def test_status_tells_how_the_last_run_went(ledgered: Command, ledger: Ledger) -
     assert "{'customer': 7}" in people.out
 
 
-def test_an_audit_trail_that_somebody_changed_fails(ledgered: Command, ledger: Ledger) -> None:
+def test_an_audit_trail_that_somebody_changed_fails(ledgered: Command, ledger: Ledger, database_url: str) -> None:
     ledger.start_run("run-1", "full")
-    whole = ledgered("verify")
-    with ledger.engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("UPDATE ledger.audit_entries SET subject = 'other'"))
+    whole = ledgered("verify", "audit")
+    _tamper(database_url, "UPDATE ledger.audit_entries SET subject = 'other'")
 
-    broken = ledgered("verify")
+    broken = ledgered("verify", "audit")
 
     assert (whole.code, broken.code) == (cli.DONE, cli.FAILED)
-    assert "broken at entry" in broken.err
+    assert "is whole: 1 entries" in whole.out
+    assert "broken at entry 1: it is not what was hashed" in broken.err
+
+
+def test_a_head_that_was_kept_shows_later_whether_the_trail_was_cut(
+    ledgered: Command, ledger: Ledger, database_url: str
+) -> None:
+    ledger.start_run("run-1", "full")
+    first = ledgered("verify", "audit", "--head").out.strip()
+    ledger.end_run("run-1", state="finished", summary={})
+    second = ledgered("verify", "audit", "--head").out.strip()
+    _tamper(
+        database_url,
+        "DELETE FROM ledger.audit_entries WHERE seq = 2",
+        f"UPDATE ledger.audit_head SET seq = 1, hash = '{first.removeprefix('1:')}'",
+    )
+
+    codes = [ledgered("verify", "audit", *kept).code for kept in ((), ("--expect", first), ("--expect", second))]
+
+    assert codes == [cli.DONE, cli.DONE, cli.FAILED]
+    assert ledgered("verify", "audit", "--expect", "nonsense").code == cli.MISCONFIGURED
+
+
+def _tamper(database_url: str, *statements: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        for statement in ("SET LOCAL session_replication_role = replica", *statements):
+            connection.execute(text(statement))
+    engine.dispose()
 
 
 def test_ctrl_c_ends_with_130_and_a_sentence(tmp_path: Path) -> None:
@@ -242,7 +268,7 @@ def test_ctrl_c_ends_with_130_and_a_sentence(tmp_path: Path) -> None:
         port = silent.getsockname()[1]
         environment = {**os.environ, **NOWHERE, "DATABASE_URL": f"postgresql://ann@127.0.0.1:{port}/books"}
         child = subprocess.Popen(
-            [sys.executable, "-c", "from sync_pipelines.cli import main; main()", "verify"],
+            [sys.executable, "-c", "from sync_pipelines.cli import main; main()", "verify", "audit"],
             cwd=SYNC_TOML.parent,
             env={**environment, "SYNC_STATE": str(tmp_path)},
             stderr=subprocess.PIPE,

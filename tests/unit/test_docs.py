@@ -94,6 +94,8 @@ def test_a_command_that_a_page_names_exists_with_its_options(page: Path) -> None
     for line in code(page):
         for name, *rest in filter(None, [words_after("sync-pipelines", line)]):
             command = commands.get(name)
+            if isinstance(command, typer.core.TyperGroup):
+                command = command.commands.get(rest[0]) if rest else None
             options = {each for param in command.params for each in param.opts} if command else set()
             given = {word for word in rest if word.startswith("--")}
             unknown += [line] if command is None or given - options else []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 
+from sync_pipelines.ledger import guard
 from sync_pipelines.ledger.tables import SCHEMA
 
 HEAD = "0002"
@@ -14,14 +15,18 @@ HEAD = "0002"
 _VERSIONS = "revisions"
 
 
-def migrate(engine: Engine) -> None:
-    """Apply the revisions that are missing, once, however many processes ask at the same time."""
+def migrate(engine: Engine) -> bool:
+    """Apply the revisions that are missing, once, however many processes ask at the same time.
+
+    Says whether the ledger can be worked on as the application's role.
+    """
     with engine.begin() as connection:
         if revision(connection) == HEAD:
-            return
+            return guard.stand(connection)
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("migrate the ledger", 0))))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         _upgrade(connection)
+        return guard.renew(connection)
 
 
 def revision(connection: Connection) -> str | None:

@@ -7,13 +7,33 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import create_engine
+from watch import install, watched
 
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Operation, Request
-from sync_pipelines.ledger import Origin
+from sync_pipelines.ledger import Ledger, Origin
+from sync_pipelines.ledger import ledger as face
+from sync_pipelines.ledger.embedded import Embedded
 
 ADDED = ("link_id", "system", "record_id", "rule", "evidence")
 ENDED = ("link_id", "system", "record_id", "reason")
+
+
+@pytest.fixture
+def database_url(postgres: Embedded, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A ledger that is watched: a test fails where a transaction changes a row and tells nothing of it."""
+    postgres.ensure_template("watched_ledger", lambda name: _make(postgres.url(name)))
+    monkeypatch.setattr(face, "changing", watched)
+    return postgres.url(new_database("watched_ledger"))
+
+
+def _make(url: str) -> None:
+    Ledger.open(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        install(connection)
+    engine.dispose()
 
 
 def table(names: tuple[str, ...], *rows: tuple[str, ...]) -> pa.Table:
