@@ -206,8 +206,7 @@ class Loop:
         """Read what was written, then compare both sides of every pair and account for every difference."""
         self._reread(domain)
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
-        refused = self.ledger.refused_writes(domain)
-        with self.lake.relation("refused_writes", refused), self._links():
+        with self.lake.relation("dead_letters", self.ledger.dead_letters(domain)), self._links():
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
             totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
             items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
@@ -310,8 +309,8 @@ class Loop:
         ]
 
     def _assigned(self, item: reconciling.Item) -> Assigned:
-        owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind)
-        return Assigned(item, owner, self.topology.people[owner].due_hours)
+        owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind, code=item.code)
+        return Assigned(item, owner, self.topology.people[owner].due_hours, {"code": item.code} if item.code else {})
 
     def _hold_to_limit(self, domain: str, target: str, plan: Plan) -> None:
         size, limit = sum(plan.counts.values()), self.topology.domains[domain].limit_writes

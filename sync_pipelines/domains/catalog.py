@@ -13,7 +13,7 @@ CUSTOMER = Domain(
         Field("email", Kind.EMAIL),
         Field("phone", Kind.PHONE),
         Field("website", Kind.TEXT),
-        Field("street", Kind.TEXT),
+        Field("street", Kind.TEXT, personal=True),
         Field("city", Kind.TEXT),
         Field("postal_code", Kind.CODE),
         Field("country", Kind.CODE),

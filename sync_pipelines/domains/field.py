@@ -32,7 +32,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a domain. `tolerance_minor` applies to MONEY; `choices` to CHOICE."""
+    """One field of a domain. `tolerance_minor` applies to MONEY; `choices` to CHOICE.
+
+    `personal` marks what may tell of a person; e-mail addresses and phone numbers always do.
+    """
 
     name: str
     kind: Kind
@@ -40,6 +43,11 @@ class Field:
     choices: tuple[str, ...] = ()
     refers_to: str = ""
     tolerance_minor: int = 0
+    personal: bool = False
+
+    @property
+    def is_personal(self) -> bool:
+        return self.personal or self.kind in {Kind.EMAIL, Kind.PHONE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Write:
     """The month of the business date in which the amount moves ("2026-11")."""
     approved_by_team: str | None = None
     """The team that has to approve it; None where it applies by itself."""
+    corrected_by: str | None = None
+    """Who edited what is to be sent; None where it is as planned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Result, Total
 from sync_pipelines.engine.values import quoted, text
 
-DISAGREEMENTS = ("deleted", "differs", "missing", "refused", "unknown")
+DISAGREEMENTS = ("deleted", "differs", "discarded", "failed", "in_doubt", "missing", "refused", "unknown")
 """The kinds of finding that make a pair of systems disagree."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_pipelines.domains import Domain, Field, Kind
+from sync_pipelines.domains import Domain, Field
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts, resolved
@@ -19,7 +19,8 @@ from sync_pipelines.engine.values import differs, quoted, shown, text, wants
 
 COLUMNS = """kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR, record_b VARCHAR, link_id VARCHAR,
     label VARCHAR, field VARCHAR, value_a VARCHAR, value_b VARCHAR, amount_minor BIGINT, currency VARCHAR,
-    legal_entity VARCHAR, period VARCHAR, reason VARCHAR, is_primary BOOLEAN"""
+    legal_entity VARCHAR, period VARCHAR, reason VARCHAR, is_primary BOOLEAN, written_to VARCHAR, write_id VARCHAR,
+    code VARCHAR"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,17 @@ class Item:
     reason: str
     amount_minor: int | None
     currency: str | None
+    write_id: str | None = None
+    """The write that was to mend it and came to nothing; None where nothing was sent."""
+    code: str = ""
+    """The target's own word for why, where a write came to nothing."""
 
 
 def reconcile(lake: Lake, domain: Domain, settings: DomainSettings, *, pairs: list[tuple[str, str]]) -> int:
     """Fill the session's `found` with every finding of a domain; returns how many record pairs were compared.
 
     Reads the canonical tables, the doubts of the match, what the plans held back, and the registered
-    relations `links` and `refused_writes` (target, link_id, message).
+    relations `links` and `dead_letters` (target, link_id, write_id, kind, code, message, fields).
     """
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE found ({COLUMNS})")
     compared = sum(_compare(lake, domain, settings, pair) for pair in pairs)
@@ -94,12 +99,13 @@ def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[s
         FROM m JOIN {_live(lake, domain, a)} a ON a.record_id = m.a_id
                JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id;
         INSERT INTO found
-        SELECT coalesce(CASE WHEN w.message IS NOT NULL THEN 'refused' END, 'differs'),
+        SELECT coalesce(w.kind, 'differs'),
                {text(a)}, a_id, {text(b)}, b_id, c.link_id, label, f.field, f.value_a, f.value_b,
                CASE WHEN f.field = c.told_by THEN nullif(share, 0) END, currency, legal_entity, period,
-               coalesce(w.message, f.field || ' differs'), f.is_primary
+               coalesce(w.message, f.field || ' differs'), f.is_primary, w.target, w.write_id, w.code
         FROM (SELECT *, unnest(found) AS f, {_told_by(domain)} AS told_by FROM compared) c
-        LEFT JOIN refused_writes w ON w.link_id = c.link_id AND w.target = {text(b)};
+        LEFT JOIN dead_letters w
+            ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field);
     """)
     return int(lake.row("SELECT count(*) FROM compared")[0])
 
@@ -113,11 +119,11 @@ def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str
         condition = wants(field, right, left)
     else:
         condition = differs(field, left, right)
-    personal = field.kind in {Kind.EMAIL, Kind.PHONE}
-    values = ("'(personal)'", "'(personal)'") if personal else (shown(left), shown(right))
+    target = pair[0] if owner == pair[1] else pair[1]
+    values = ("'(personal)'", "'(personal)'") if field.is_personal else (shown(left), shown(right))
     return (
         f"CASE WHEN {condition} THEN {{'field': {text(field.name)}, 'value_a': {values[0]}, 'value_b': {values[1]}, "
-        f"'is_primary': {str(owner in pair).lower()}}} END"
+        f"'target': {text(target)}, 'is_primary': {str(owner in pair).lower()}}} END"
     )
 
 
@@ -138,7 +144,7 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
     """Of the session's findings: pairs that disagree, findings by kind, amounts at stake by currency."""
     disagreeing = lake.row("""
         SELECT count(DISTINCT (system_a, system_b, link_id)) FILTER (record_a IS NOT NULL AND record_b IS NOT NULL
-            AND kind IN ('differs', 'refused')) FROM found""")[0]
+            AND kind IN ('differs', 'discarded', 'failed', 'in_doubt', 'refused')) FROM found""")[0]
     kinds = dict(lake.rows("SELECT kind, count(*) FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL"))
     amounts = dict(
         lake.rows("""
@@ -162,18 +168,18 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
                   WHERE l.domain = {text(domain.name)} AND l.system = {text(other)}),
         doubt AS (SELECT DISTINCT link_id FROM {doubts(domain.name)}
                   WHERE system = {text(other)} OR (kind = 'duplicate' AND system = {text(leader)}))
-        SELECT CASE WHEN w.message IS NOT NULL THEN 'refused' ELSE 'missing' END,
+        SELECT coalesce(w.kind, 'missing'),
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
                coalesce(w.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
                    || ' in ' || {text(other)}),
-               w.message IS NOT NULL OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE)
+               w.kind IS NOT NULL OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE), w.target, w.write_id, w.code
         FROM {_live(lake, domain, leader)} a
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
         LEFT JOIN waiting ON waiting.link_id = l.link_id
         LEFT JOIN there ON there.link_id = l.link_id
         LEFT JOIN doubt ON doubt.link_id = l.link_id
-        LEFT JOIN refused_writes w ON w.link_id = l.link_id AND w.target = {text(other)}
+        LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)}
         WHERE {settings.expects(other)} AND lives IS NOT TRUE
     """)
 
@@ -199,7 +205,7 @@ def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, record_id, NULL, label, NULL, NULL, NULL,
                -amount_minor, currency, legal_entity, period,
                CASE WHEN is_aside THEN 'set aside' ELSE 'not' END || ' in ' || {text(settings.leader)},
-               is_aside IS NOT TRUE AND record_id NOT IN ({doubt} = 'duplicate')
+               is_aside IS NOT TRUE AND record_id NOT IN ({doubt} = 'duplicate'), NULL, NULL, NULL
         FROM (SELECT b.record_id, b.label, b.counts, {_context(lake, domain, other, "b")}
               FROM {_live(lake, domain, other)} b)
         LEFT JOIN lead ON follower = record_id
@@ -230,7 +236,8 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
                     WHERE o.domain = {text(domain.name)} AND o.system = {text(system)}
                       AND l.system = {text(settings.leader)}))
             SELECT kind, {text(settings.leader)}, candidate_id, {text(system)}, record_id, link_id, label, NULL,
-                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, NOT is_explained
+                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, NOT is_explained,
+                   NULL, NULL, NULL
             FROM doubt LEFT JOIN loose USING (record_id)
         """)
 
@@ -248,20 +255,23 @@ def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
     lake.db.execute(f"""
         INSERT INTO found
         SELECT 'quarantined', {text(system)}, r.record_id, NULL, NULL, NULL, r.label, NULL, NULL, NULL,
-               {_context(lake, domain, system, "r")}, r.refused, true
+               {_context(lake, domain, system, "r")}, r.refused, true, NULL, NULL, NULL
         FROM {table(domain.name, system)} r WHERE r.refused IS NOT NULL AND r.is_deleted IS NOT TRUE
     """)
 
 
 def items(lake: Lake, domain: Domain) -> list[Item]:
-    """One exception a record and kind, from the primary findings of the session."""
+    """One exception a record and kind, from the primary findings of the session.
+
+    What a person has accepted is found as ever, but nobody is to work it again.
+    """
     rows = lake.rows("""
-        SELECT kind, coalesce(system_b, system_a) AS system, coalesce(record_b, record_a) AS record_id,
-               min(label),
-               string_agg(DISTINCT reason, '; ' ORDER BY reason), max(abs(amount_minor)), min(currency)
-        FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL""")
+        SELECT kind, coalesce(written_to, system_b, system_a) AS system,
+               CASE written_to WHEN system_a THEN record_a ELSE coalesce(record_b, record_a) END AS record_id,
+               min(label), string_agg(DISTINCT reason, '; ' ORDER BY reason), max(abs(amount_minor)), min(currency),
+               min(write_id), coalesce(min(code), '')
+        FROM found WHERE is_primary AND kind <> 'discarded' GROUP BY ALL ORDER BY ALL""")
     return [
-        Item("|".join((domain.name, kind, system, record_id)), domain.name, kind, system, record_id, label,
-             reason, amount, currency)
-        for kind, system, record_id, label, reason, amount, currency in rows
-    ]  # fmt: skip
+        Item("|".join((domain.name, kind, system, record_id)), domain.name, kind, system, record_id, *rest)
+        for kind, system, record_id, *rest in rows
+    ]

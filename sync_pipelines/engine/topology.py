@@ -96,8 +96,10 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         conditions = [condition for condition in (self.create_when, self.scope.get(system)) if condition]
         return " AND ".join(f"coalesce({condition}, false)" for condition in conditions) or "true"
 
-    def owner_of_exceptions(self, kind: str) -> str:
-        return self.exceptions.get(kind, self.exceptions["default"])
+    def owner_of_exceptions(self, kind: str, *, code: str = "") -> str:
+        """The team for a kind, or more precisely for a kind and the code with which a target refused."""
+        keys = (f"{kind}.{code}", kind, "default")
+        return next(self.exceptions[key] for key in keys if key in self.exceptions)
 
 
 class Topology(msgspec.Struct, frozen=True):

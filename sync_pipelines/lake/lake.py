@@ -251,7 +251,8 @@ class Lake:
             if self.row(f"SELECT count(*) FROM lake.findings WHERE {mine}")[0]:
                 self.db.execute(f"DELETE FROM lake.findings WHERE {mine}")
             self.db.execute(
-                "INSERT INTO lake.findings BY NAME SELECT ? AS run_id, ? AS domain, * FROM found ORDER BY ALL",
+                "INSERT INTO lake.findings BY NAME SELECT ? AS run_id, ? AS domain, "
+                "COLUMNS(c -> c NOT IN ('written_to', 'write_id', 'code')) FROM found ORDER BY ALL",
                 [run_id, domain],
             )
 

@@ -19,6 +19,7 @@ from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import (
     address,
     audit,
+    dead_letters,
     guard,
     links,
     plans,
@@ -32,6 +33,7 @@ from sync_pipelines.ledger import (
 )
 from sync_pipelines.ledger.audit import AuditEntry, Head, Verdict
 from sync_pipelines.ledger.change import Change, changing
+from sync_pipelines.ledger.dead_letters import Letter
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.runs import Run
@@ -210,10 +212,10 @@ class Ledger:
         with self._look() as connection:
             return writes.in_doubt(connection, target, domain=domain)
 
-    def refused_writes(self, domain: str) -> pa.Table:
-        """What targets refused and nothing has put right since: target, link_id, message, code."""
+    def dead_letters(self, domain: str) -> pa.Table:
+        """Writes that came to nothing: target, link_id, write_id, kind, code, message, fields."""
         with self._look() as connection:
-            return writes.refused_writes(connection, domain)
+            return dead_letters.dead_letters(connection, domain)
 
     def record_intents(self, write_ids: Sequence[str]) -> None:
         """Say that a call is about to leave; durable when this returns."""
@@ -223,11 +225,6 @@ class Ledger:
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         with self._change() as change:
             writes.record_outcomes(change, outcomes)
-
-    def release_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
-        """Let refused writes be planned again; returns how many."""
-        with self._change() as change:
-            return writes.release(change, write_ids, by=by, reason=reason)
 
     def writes_by_state(self, run_id: str) -> dict[str, int]:
         with self._look() as connection:
@@ -240,9 +237,38 @@ class Ledger:
         with self._change() as change:
             return work_items.sync_work_items(change, domain, found, run_id=run_id)
 
-    def open_work_items(self, *, domain: str = "", owner: str = "") -> list[WorkItem]:
+    def open_work_items(self, *, domain: str = "", owner: str = "", kind: str = "") -> list[WorkItem]:
         with self._look() as connection:
-            return work_items.open_work_items(connection, domain=domain, owner=owner)
+            return work_items.open_work_items(connection, domain=domain, owner=owner, kind=kind)
+
+    def work_item(self, item_id: int) -> WorkItem | None:
+        with self._look() as connection:
+            return work_items.work_item(connection, item_id)
+
+    def assign(self, item_id: int, owner: str, *, by: str, reason: str) -> None:
+        """Give an exception to a team."""
+        with self._change() as change:
+            work_items.assign(change, item_id, owner, by=by, reason=reason)
+
+    def open_letters(self, *, domain: str = "", kind: str = "", code: str = "", owner: str = "") -> list[Letter]:
+        """Open exceptions that have a write, in the order of their numbers."""
+        with self._look() as connection:
+            return dead_letters.open_letters(connection, domain=domain, kind=kind, code=code, owner=owner)
+
+    def release_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+        """Let refused writes be planned again; returns how many."""
+        with self._change() as change:
+            return dead_letters.release(change, write_ids, by=by, reason=reason)
+
+    def discard_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+        """Accept the differences that refused or failed writes were to mend; returns how many."""
+        with self._change() as change:
+            return dead_letters.discard(change, write_ids, by=by, reason=reason)
+
+    def reopen_work_item(self, item_id: int, *, by: str, reason: str) -> bool:
+        """Take a discard back; False where there is none."""
+        with self._change() as change:
+            return dead_letters.reopen(change, item_id, by=by, reason=reason)
 
     def exceptions_by_owner(self) -> dict[str, int]:
         with self._look() as connection:

@@ -17,7 +17,7 @@ from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import dumps, loads
 from sync_pipelines.ledger.tables import plans
-from sync_pipelines.ledger.writes import REPLANNED, SavedWrite, content, known, save, writes_of
+from sync_pipelines.ledger.writes import REPLANNED, SavedWrite, content, known, save, want_again, writes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
     if saved is None:
         saved = _insert(change, Plan(plan_id, origin, content_hash, change.at, "open", *_counted(fresh)))
     save(change, plan_id, fresh)
+    want_again(change, held)
     return replace(saved, held=held)
 
 

@@ -154,6 +154,7 @@ writes = Table(
     _text("legal_entity", optional=True),
     _text("period", optional=True),
     _text("approved_by_team", optional=True),
+    _text("corrected_by", optional=True),
     UniqueConstraint("target", "idempotency_key"),
     CheckConstraint("state IN ('planned', 'intent', 'confirmed', 'refused', 'in_doubt', 'failed')", name="state"),
     Index(None, "plan_id", "state"),
@@ -164,7 +165,7 @@ writes = Table(
     Index(None, "record_id_after"),
 )
 """`period` is the month of the business date that the amount moves in ("2026-11"); `approved_by_team` names the team
-that has to approve the write, null where it applies by itself."""
+that has to approve the write, null where it applies by itself; `corrected_by` who edited what is to be sent."""
 
 Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
       postgresql_where=text("state IN ('intent', 'in_doubt')"))  # fmt: skip
@@ -205,6 +206,7 @@ work_items = Table(
     _text("run_id"),
     _text("write_id", optional=True),
     _text("resolved_by", optional=True),
+    _text("assigned_by", optional=True),
     Index(None, "label"),
     Index(None, "record_id"),
     Index(None, "write_id"),

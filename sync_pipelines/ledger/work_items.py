@@ -1,4 +1,4 @@
-"""Work items: exceptions that wait for a person, opened and resolved by what is found, never by hand alone."""
+"""Work items: exceptions that wait for a person, opened and resolved by what is found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, TableValuedAlias, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    TableValuedAlias,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from sync_pipelines.engine.reconcile import Item
@@ -16,9 +28,13 @@ from sync_pipelines.ledger.relation import counted, given
 from sync_pipelines.ledger.tables import work_items
 
 _TOLD = ("domain", "kind", "system", "record_id", "label", "reason", "amount_minor", "currency")
-_MOVING = ("owner", "label", "reason", "amount_minor", "currency", "evidence")
-"""What may change about an item while it is open."""
-_COLUMNS = ("fingerprint", *_TOLD, "owner", "evidence", "opened_at", "due_at", "run_id")
+_MOVING = ("owner", "label", "reason", "amount_minor", "currency", "evidence", "write_id")
+"""What may change about an item while it is open; its owner only where no person gave it to a team."""
+_COLUMNS = ("fingerprint", *_TOLD, "owner", "evidence", "opened_at", "due_at", "run_id", "write_id")
+_UNWRITTEN = ("differs", "failed", "in_doubt", "missing", "refused")
+"""Kinds of which a record has one at a time: what is to be written is not there yet, and why."""
+GONE = "the difference is gone"
+OVERTAKEN = "another exception about the record took its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,7 @@ class WorkItem:
     run_id: str
     write_id: str | None
     resolved_by: str | None
+    assigned_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +92,25 @@ def sync_work_items(change: Change, domain: str, found: Iterable[Assigned], *, r
     for became, fingerprints in (("resolved", gone), ("changed", moved), ("opened", opened)):
         for fingerprint in fingerprints:
             row = rows.get(fingerprint, {})
-            told = {name: row[name] for name in ("owner", "amount_minor", "currency") if name in row}
+            told = {name: row[name] for name in ("owner", "amount_minor", "currency", "write_id") if name in row}
             change.tell(f"exception.{became}", fingerprint, domain=domain, run_id=run_id, **told)
     return Synced(len(opened), len(gone), len(rows) - len(opened))
 
 
-def open_work_items(connection: Connection, *, domain: str = "", owner: str = "") -> list[WorkItem]:
+def assign(change: Change, item_id: int, owner: str, *, by: str, reason: str) -> None:
+    """Give an open exception to a team, whatever the policy says; its due time stays."""
+    given_to = update(work_items).where(work_items.c.item_id == item_id).values(owner=owner, assigned_by=by)
+    fingerprint = change.connection.execute(given_to.returning(work_items.c.fingerprint)).scalar_one()
+    change.tell("exception.assigned", fingerprint, owner=owner, by=by, reason=reason)
+
+
+def work_item(connection: Connection, item_id: int) -> WorkItem | None:
+    return next(iter(_items(connection, select(work_items).where(work_items.c.item_id == item_id))), None)
+
+
+def open_work_items(connection: Connection, *, domain: str = "", owner: str = "", kind: str = "") -> list[WorkItem]:
     """What waits for a person, the most urgent first."""
-    wanted = {name: value for name, value in (("domain", domain), ("owner", owner)) if value}
+    wanted = {name: value for name, value in (("domain", domain), ("owner", owner), ("kind", kind)) if value}
     query = select(work_items).where(work_items.c.resolved_at.is_(None)).filter_by(**wanted)
     return _items(connection, query.order_by(work_items.c.due_at, work_items.c.item_id))
 
@@ -108,25 +136,31 @@ def _row(each: Assigned, domain: str, at: datetime, run_id: str) -> dict[str, An
         "opened_at": at,
         "due_at": at + timedelta(hours=each.due_hours),
         "run_id": run_id,
+        "write_id": each.item.write_id,
     }
 
 
 def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> Sequence[str]:
+    same_record = and_(*(relation.c[name] == work_items.c[name] for name in ("system", "record_id")))
+    both_unwritten = and_(work_items.c.kind.in_(_UNWRITTEN), relation.c.kind.in_(_UNWRITTEN))
+    overtaken = select(relation.c.fingerprint).where(same_record, both_unwritten).exists()
     query = (
         update(work_items)
         .where(work_items.c.domain == domain, work_items.c.resolved_at.is_(None))
         .where(work_items.c.fingerprint.not_in(select(relation.c.fingerprint)))
-        .values(resolved_at=change.at, resolution="the difference is gone")
+        .values(resolved_at=change.at, resolution=case((overtaken, OVERTAKEN), else_=GONE))
     )
     return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
 
 
 def _refresh(change: Change, relation: TableValuedAlias) -> Sequence[str]:
-    differs = or_(*(work_items.c[name].is_distinct_from(relation.c[name]) for name in _MOVING))
+    today: dict[str, ColumnElement[Any]] = {name: relation.c[name] for name in _MOVING}
+    today["owner"] = case((work_items.c.assigned_by.is_(None), relation.c.owner), else_=work_items.c.owner)
+    differs = or_(*(work_items.c[name].is_distinct_from(value) for name, value in today.items()))
     query = (
         update(work_items)
         .where(work_items.c.fingerprint == relation.c.fingerprint, work_items.c.resolved_at.is_(None), differs)
-        .values({name: relation.c[name] for name in _MOVING})
+        .values(today)
     )
     return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from sync_pipelines.engine.plan import Change as FieldChange
 from sync_pipelines.engine.plan import Write
@@ -25,7 +24,7 @@ _UNSETTLED = (State.INTENT, State.IN_DOUBT)
 _QUIET = {"code": "", "message": ""}
 _OWN = (
     *("domain", "target", "link_id", "label", "expected_version"),
-    *("amount_minor", "currency", "legal_entity", "period", "approved_by_team"),
+    *("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "corrected_by"),
 )
 """What a write says besides its request and its changes."""
 _CONTENT = (
@@ -105,6 +104,24 @@ def known(connection: Connection, planned: Sequence[Write]) -> list[SavedWrite]:
     return _saved(connection, select(writes).join(relation, same))
 
 
+def want_again(change: Change, held: Sequence[SavedWrite]) -> None:
+    """Of several writes of a link that came to nothing, let the refused one that a plan wants again count."""
+    refused = [{"write_id": saved.write.request.write_id} for saved in held if saved.state is State.REFUSED]
+    if not refused:
+        return
+    relation, newer = given(refused, writes.c.write_id), writes.alias("newer")
+    same_link = and_(*(newer.c[name] == writes.c[name] for name in ("target", "link_id")))
+    overtaken = select(newer.c.write_id).where(same_link, newer.c.updated_at > writes.c.updated_at).exists()
+    again = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == relation.c.write_id, writes.c.state == State.REFUSED, overtaken)
+        .values(updated_at=change.at)
+        .returning(writes.c.write_id, writes.c.correlation_id)
+    )
+    for write_id, correlation_id in again:
+        change.tell("write.wanted_again", write_id, correlation_id=correlation_id)
+
+
 def writes_of(connection: Connection, plan_id: str, states: Collection[State] = ()) -> list[SavedWrite]:
     """A plan's writes, all or those in some states."""
     query = select(writes).where(writes.c.plan_id == plan_id).order_by(writes.c.label, writes.c.write_id)
@@ -116,21 +133,6 @@ def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[S
     query = select(writes).where(writes.c.target == target, writes.c.state.in_(_UNSETTLED))
     query = query.where(writes.c.domain == domain) if domain else query
     return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
-
-
-def refused_writes(connection: Connection, domain: str) -> pa.Table:
-    """What targets refused and nothing has put right since: target, link_id, message, code."""
-    latest = (
-        select(writes.c.target, writes.c.link_id, writes.c.message, writes.c.code, writes.c.state)
-        .where(writes.c.domain == domain, writes.c.state != State.PLANNED)
-        .ext(distinct_on(writes.c.target, writes.c.link_id))
-        .order_by(writes.c.target, writes.c.link_id, writes.c.updated_at.desc(), writes.c.write_id)
-        .subquery()
-    )
-    names = ("target", "link_id", "message", "code")
-    rows = connection.execute(select(*[latest.c[n] for n in names]).where(latest.c.state == State.REFUSED)).all()
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table({n: pa.array(v, pa.string()) for n, v in zip(names, values, strict=True)})
 
 
 def states_of_run(connection: Connection, run_id: str) -> dict[str, int]:
@@ -199,19 +201,6 @@ def record_outcomes(change: Change, outcomes: Sequence[Outcome]) -> None:
     )
     for write_id, correlation_id, state, code, record_id in ended:
         change.tell(f"write.{state}", write_id, correlation_id=correlation_id, code=code, record_id=record_id)
-
-
-def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
-    """Let refused writes be planned again, because a person removed the cause; returns how many."""
-    released = change.connection.execute(
-        update(writes)
-        .where(writes.c.write_id.in_(write_ids), writes.c.state == State.REFUSED)
-        .values(state=State.FAILED, code="released", message=reason, updated_at=change.at)
-        .returning(writes.c.write_id, writes.c.correlation_id)
-    ).all()
-    for write_id, correlation_id in released:
-        change.tell("write.released", write_id, correlation_id=correlation_id, by=by, reason=reason)
-    return len(released)
 
 
 def attempts_of(connection: Connection, write_ids: Sequence[str]) -> list[Attempt]:

@@ -12,7 +12,10 @@ import jinja2
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Check, Extraction, Result, Total
 
-EXPLAINING = ("ambiguous", "deleted", "differs", "merged", "missing", "refused", "unknown")
+EXPLAINING = (
+    *("ambiguous", "deleted", "differs", "discarded", "failed"),
+    *("in_doubt", "merged", "missing", "refused", "unknown"),
+)
 """The kinds of finding that move a control total."""
 
 

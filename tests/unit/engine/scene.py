@@ -23,7 +23,12 @@ Row = dict[str, Any]
 LEADER = "crm"
 SYSTEMS = ["crm", "billing", "erp"]
 LINKS = ("domain", "link_id", "system", "record_id")
-REFUSED = ("target", "link_id", "message")
+DEAD_LETTERS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("target", "link_id", "write_id", "kind", "code", "message")),
+        ("fields", pa.list_(pa.string())),
+    ]
+)
 
 
 def settings(
@@ -37,13 +42,13 @@ def settings(
 
 @dataclass
 class Scene:
-    """One domain over a lake. `links` are what the ledger would hold, `refused` what targets refused."""
+    """One domain over a lake. `links` are what the ledger would hold, `dead_letters` what came to nothing."""
 
     lake: Lake
     domain: Domain
     settings: DomainSettings
     links: list[Row] = field(default_factory=list)
-    refused: list[Row] = field(default_factory=list)
+    dead_letters: list[Row] = field(default_factory=list)
 
     def hold(self, system: str, *records: Row, fields: Sequence[str] = ()) -> Conformed:
         """Conform the records of a system; `fields` names those that it holds beside what the records show."""
@@ -108,7 +113,7 @@ class Scene:
         pairs = self.pairs
         with (
             self.lake.relation("links", relation(self.links, LINKS)),
-            self.lake.relation("refused_writes", relation(self.refused, REFUSED)),
+            self.lake.relation("dead_letters", pa.Table.from_pylist(self.dead_letters, schema=DEAD_LETTERS)),
         ):
             self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs)
         return self.lake.arrow("SELECT * FROM found ORDER BY ALL").to_pylist()

@@ -43,6 +43,12 @@ def invoice(record_id: str, number: str, net: int = 100, **more: Any) -> Row:
     }
 
 
+def letter(link_id: str, message: str, *, target: str = "erp", kind: str = "refused", fields: Any = ()) -> Row:
+    """A write that came to nothing."""
+    told = {"write_id": "w-1", "kind": kind, "code": "locked", "message": message}
+    return {"target": target, "link_id": link_id, "fields": list(fields), **told}
+
+
 Documents = Callable[[list[Row], list[Row]], Scene]
 
 
@@ -175,7 +181,7 @@ def test_systems_can_be_compared_without_any_plan(documents: Documents) -> None:
 
 def test_a_refused_create_is_told_in_the_targets_words(documents: Documents) -> None:
     found = documents([invoice("i1", "N-1", 80)], [], create=["erp"])
-    found.refused = [{"target": "erp", "link_id": found.link_of("billing", "i1"), "message": "the period is closed"}]
+    found.dead_letters = [letter(found.link_of("billing", "i1"), "the period is closed")]
 
     assert told(found.reconcile(), "kind", "amount_minor", "reason", "is_primary") == [
         ("refused", 80, "the period is closed", True)
@@ -184,9 +190,41 @@ def test_a_refused_create_is_told_in_the_targets_words(documents: Documents) -> 
 
 def test_a_refused_update_is_told_in_the_targets_words(customers: Documents) -> None:
     found = customers([customer("a", "C-1", name="New")], [customer("1", "C-1")], update=["erp"])
-    found.refused = [{"target": "erp", "link_id": found.link_of("crm", "a"), "message": "name is locked"}]
+    found.dead_letters = [letter(found.link_of("crm", "a"), "name is locked", fields=["name"])]
 
     assert told(found.reconcile(), "kind", "field", "reason") == [("refused", "name", "name is locked")]
+    (item,) = found.items()
+    assert (item.system, item.record_id, item.write_id, item.code) == ("erp", "1", "w-1", "locked")
+
+
+def test_what_a_refused_update_did_not_speak_of_differs(customers: Documents) -> None:
+    found = customers([customer("a", "C-1", name="New")], [customer("1", "C-1")], update=["erp"])
+    found.dead_letters = [letter(found.link_of("crm", "a"), "the street is unknown", fields=["street"])]
+
+    assert told(found.reconcile(), "kind", "field") == [("differs", "name")]
+
+
+def test_a_refusal_of_the_leading_system_is_an_exception_about_its_record(scene: Callable[..., Scene]) -> None:
+    found = scene("customer", systems=["crm", "erp"], owners={"name": "erp"}, update=["crm"])
+    found.hold("crm", customer("a", "C-1", name="Old"))
+    found.hold("erp", customer("1", "C-1", name="New"))
+    found.match()
+    found.dead_letters = [letter(found.link_of("crm", "a"), "name is locked", target="crm", fields=["name"])]
+
+    found.reconcile()
+
+    (item,) = found.items()
+    assert (item.kind, item.system, item.record_id, item.write_id) == ("refused", "crm", "a", "w-1")
+
+
+def test_what_a_person_accepted_is_a_finding_and_nobodys_exception(documents: Documents) -> None:
+    found = documents([invoice("i1", "N-1", 80)], [], create=["erp"])
+    found.dead_letters = [letter(found.link_of("billing", "i1"), "accepted by ann: written off", kind="discarded")]
+
+    assert told(found.reconcile(), "kind", "amount_minor", "reason") == [
+        ("discarded", 80, "accepted by ann: written off")
+    ]
+    assert found.items() == []
 
 
 def test_a_refusal_is_told_even_where_another_system_is_in_doubt(scene: Callable[..., Scene]) -> None:
@@ -195,7 +233,7 @@ def test_a_refusal_is_told_even_where_another_system_is_in_doubt(scene: Callable
     found.hold("billing", customer("x", "C-1"), customer("y", "C-1"))
     found.hold("erp", fields=["number"])
     found.match()
-    found.refused = [{"target": "erp", "link_id": found.link_of("crm", "a"), "message": "no"}]
+    found.dead_letters = [letter(found.link_of("crm", "a"), "no")]
 
     primary = [row for row in found.reconcile() if row["is_primary"]]
 

@@ -100,22 +100,6 @@ def test_doubts_of_any_run_are_found_by_target(ledger: Ledger, write: Maker, ori
     assert ledger.in_doubt("stripe", domain="product") == []
 
 
-def test_a_refusal_counts_until_something_newer_was_settled_for_the_same_link(
-    ledger: Ledger, write: Maker, origin: Origins, clock: StandingClock
-) -> None:
-    ledger.save_plan(origin(), [write("1"), write("2"), write("3", link_id="link-1")])
-    ledger.record_outcomes([Outcome(f"write-{n}", State.REFUSED, code="bad", message="no such code") for n in "12"])
-    before = ledger.refused_writes("customer").to_pylist()
-    clock.sleep(1)
-    ledger.record_outcomes([Outcome("write-3", State.CONFIRMED)])
-
-    assert [(row["target"], row["link_id"], row["message"]) for row in before] == [
-        ("stripe", "link-1", "no such code"),
-        ("stripe", "link-2", "no such code"),
-    ]
-    assert [row["link_id"] for row in ledger.refused_writes("customer").to_pylist()] == ["link-2"]
-
-
 def test_a_run_knows_its_writes_by_state(ledger: Ledger, write: Maker, origin: Origins) -> None:
     ledger.save_plan(origin("run-1"), [write("1"), write("2")])
     ledger.save_plan(origin("run-1", target="tryton"), [write("3", target="tryton")])

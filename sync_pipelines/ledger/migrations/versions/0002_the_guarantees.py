@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def _extend_writes() -> None:
-    for name in ("legal_entity", "period", "approved_by_team"):
+    for name in ("legal_entity", "period", "approved_by_team", "corrected_by"):
         op.add_column("writes", sa.Column(name, sa.Text(), nullable=True), schema=SCHEMA)
 
 
@@ -36,6 +36,7 @@ def _extend_plans() -> None:
 def _extend_work_items() -> None:
     op.add_column("work_items", sa.Column("write_id", sa.Text(), nullable=True), schema=SCHEMA)
     op.add_column("work_items", sa.Column("resolved_by", sa.Text(), nullable=True), schema=SCHEMA)
+    op.add_column("work_items", sa.Column("assigned_by", sa.Text(), nullable=True), schema=SCHEMA)
     op.create_index("work_items_write_id_idx", "work_items", ["write_id"], schema=SCHEMA)
 
 

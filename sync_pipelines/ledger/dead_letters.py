@@ -1,0 +1,139 @@
+"""Dead letters: writes that came to nothing, and what people decide about them; none is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from sync_pipelines.engine.port import State
+from sync_pipelines.ledger.change import Change
+from sync_pipelines.ledger.relation import given
+from sync_pipelines.ledger.tables import work_items, writes
+
+RELEASED = "released"
+"""The code of a refused write that is to be planned again, because a person removed the cause."""
+DISCARDED = "discarded"
+"""The code of a write that a person decided not to send, for the difference is accepted."""
+
+_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("target", "link_id", "write_id", "kind", "code", "message")),
+        ("fields", pa.list_(pa.string())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An open exception with its write, as far as a decision about many of them needs it."""
+
+    item_id: int
+    write_id: str
+    label: str
+    kind: str
+    code: str
+
+
+def dead_letters(connection: Connection, domain: str) -> pa.Table:
+    """The newest write of each target and link that was sent, where it came to nothing; `fields` are those it has.
+
+    One that was planned again since, or that something newer put right, is none.
+    """
+    latest = (
+        select(writes)
+        .where(writes.c.domain == domain, writes.c.state != State.PLANNED)
+        .ext(distinct_on(writes.c.target, writes.c.link_id))
+        .order_by(writes.c.target, writes.c.link_id, writes.c.updated_at.desc(), writes.c.write_id)
+        .subquery()
+    )
+    names = ("target", "link_id", "write_id", "state", "code", "message", "changes")
+    found = connection.execute(select(*[latest.c[n] for n in names]).where(latest.c.state != State.CONFIRMED))
+    return pa.Table.from_pylist([_told(row._mapping) for row in found], schema=_COLUMNS)
+
+
+def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+    """Let refused writes be planned again, because a person removed the cause; returns how many."""
+    to = {"state": State.FAILED, "code": RELEASED, "message": f"to be sent again: {reason}"}
+    return len(_decide(change, write_ids, (State.REFUSED,), to, told={"by": by, "reason": reason}))
+
+
+def discard(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
+    """Accept the differences that writes were to mend: they are not sent, and their exceptions are closed."""
+    to = {"state": State.REFUSED, "code": DISCARDED, "message": f"accepted by {by}: {reason}"}
+    discarded = _decide(change, write_ids, (State.REFUSED, State.FAILED), to, told={"by": by, "reason": reason})
+    closed = update(work_items).where(work_items.c.write_id.in_(discarded), work_items.c.resolved_at.is_(None))
+    closed = closed.values(resolved_at=change.at, resolution=f"{DISCARDED}: {reason}", resolved_by=by)
+    for fingerprint in change.connection.scalars(closed.returning(work_items.c.fingerprint)):
+        change.tell("exception.discarded", fingerprint, by=by, reason=reason)
+    return len(discarded)
+
+
+def reopen(change: Change, item_id: int, *, by: str, reason: str) -> bool:
+    """Take a discard back: the exception is open again, and its write what it was; False where there is none."""
+    item = change.connection.execute(select(work_items).where(work_items.c.item_id == item_id)).one()
+    found = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == item.write_id, writes.c.code == DISCARDED)
+        .values(state=State(item.kind), code=item.evidence.get("code", ""), message=item.reason)
+        .returning(writes.c.correlation_id)
+    ).scalar()
+    if found is None:
+        return False
+    again = update(work_items).where(work_items.c.item_id == item_id)
+    change.connection.execute(again.values(resolved_at=None, resolution=None, resolved_by=None))
+    change.tell("write.reopened", item.write_id, correlation_id=found, by=by, reason=reason)
+    change.tell("exception.reopened", item.fingerprint, by=by, reason=reason)
+    return True
+
+
+def open_letters(
+    connection: Connection, *, domain: str = "", kind: str = "", code: str = "", owner: str = ""
+) -> list[Letter]:
+    """Open exceptions that have a write, by what they are about; the oldest first."""
+    wanted = {name: value for name, value in (("domain", domain), ("kind", kind), ("owner", owner)) if value}
+    query = (
+        select(work_items.c.item_id, work_items.c.write_id, work_items.c.label, work_items.c.kind, writes.c.code)
+        .join(writes, writes.c.write_id == work_items.c.write_id)
+        .where(work_items.c.resolved_at.is_(None), *[work_items.c[n] == value for n, value in wanted.items()])
+        .order_by(work_items.c.item_id)
+    )
+    found = connection.execute(query.where(writes.c.code == code) if code else query)
+    return [Letter(**row._mapping) for row in found]
+
+
+def _decide(
+    change: Change, write_ids: Sequence[str], states: Collection[State], to: Mapping[str, str], *, told: dict[str, str]
+) -> list[str]:
+    """Put writes into another state because a person says so, but for those that are discarded.
+
+    When they last moved stays as it is: a decision about an old write is none about a newer one.
+    """
+    relation = given([{"write_id": each} for each in write_ids], writes.c.write_id)
+    decided = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == relation.c.write_id, writes.c.state.in_(states), writes.c.code != DISCARDED)
+        .values(**to)
+        .returning(writes.c.write_id, writes.c.correlation_id)
+    ).all()
+    for write_id, correlation_id in decided:
+        change.tell(f"write.{to['code']}", write_id, correlation_id=correlation_id, **told)
+    return [write_id for write_id, _ in decided]
+
+
+def _told(row: Mapping[Any, Any]) -> dict[str, Any]:
+    told = {name: row[name] for name in ("target", "link_id", "write_id", "code", "message")}
+    return {**told, "kind": _kind(row["state"], row["code"]), "fields": [each["field"] for each in row["changes"]]}
+
+
+def _kind(state: str, code: str) -> str:
+    """What the exception about a write is called."""
+    if code == DISCARDED:
+        return "discarded"
+    if code == RELEASED or state == State.REFUSED:
+        return "refused"
+    return "failed" if state == State.FAILED else "in_doubt"

@@ -1,0 +1,220 @@
+"""Writes that came to nothing are kept, with what people decide about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Outcome, State
+from sync_pipelines.engine.reconcile import Item
+from sync_pipelines.ledger import Assigned, Ledger, Origin
+from tests.conftest import StandingClock
+
+Maker = Callable[..., Write]
+Origins = Callable[..., Origin]
+
+
+def _letters(ledger: Ledger) -> list[tuple[str, str, str, str]]:
+    rows = ledger.dead_letters("customer").to_pylist()
+    return [(row["link_id"], row["write_id"], row["kind"], row["message"]) for row in rows]
+
+
+def _raise(ledger: Ledger, *, owner: str = "finance") -> None:
+    """What a reconciliation does with dead letters whose differences are still there."""
+    found = [
+        Assigned(
+            Item(f"{row['link_id']}|{row['kind']}", "customer", row["kind"], row["target"], row["link_id"],
+                 f"C-{row['link_id']}", row["message"], 1250, "EUR", row["write_id"], row["code"]),
+            owner, 8, {"code": row["code"]},
+        )
+        for row in ledger.dead_letters("customer").to_pylist() if row["kind"] != "discarded"
+    ]  # fmt: skip
+    ledger.sync_work_items("customer", found, run_id="run-1")
+
+
+@pytest.fixture
+def refused(ledger: Ledger, write: Maker, origin: Origins) -> Ledger:
+    """A ledger with one write that the target refused, and its exception."""
+    ledger.save_plan(origin("run-1"), [write("1")])
+    ledger.record_outcomes([Outcome("write-1", State.REFUSED, code="CLOSED", message="the period is closed")])
+    _raise(ledger)
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [(State.REFUSED, "refused"), (State.FAILED, "failed"), (State.IN_DOUBT, "in_doubt"), (State.INTENT, "in_doubt")],
+)
+def test_a_write_that_came_to_nothing_is_a_dead_letter_with_its_fields(
+    ledger: Ledger, write: Maker, origin: Origins, state: State, kind: str
+) -> None:
+    ledger.save_plan(origin(), [write("1"), write("2")])
+    ledger.record_outcomes([Outcome("write-1", state, message="no reply"), Outcome("write-2", State.CONFIRMED)])
+
+    (row,) = ledger.dead_letters("customer").to_pylist()
+
+    assert (row["target"], row["link_id"], row["write_id"]) == ("stripe", "link-1", "write-1")
+    assert (row["kind"], row["fields"]) == (kind, ["name", "email"])
+
+
+def test_a_refusal_counts_until_something_newer_was_settled_for_the_same_link(
+    ledger: Ledger, write: Maker, origin: Origins, clock: StandingClock
+) -> None:
+    ledger.save_plan(origin(), [write("1"), write("2"), write("3", link_id="link-1")])
+    ledger.record_outcomes([Outcome(f"write-{n}", State.REFUSED, code="bad", message="no such code") for n in "12"])
+    before = [link for link, *_ in _letters(ledger)]
+    clock.sleep(1)
+    ledger.record_outcomes([Outcome("write-3", State.CONFIRMED)])
+
+    assert before == ["link-1", "link-2"]
+    assert [link for link, *_ in _letters(ledger)] == ["link-2"]
+
+
+def test_of_two_refused_writes_the_one_that_a_plan_wants_again_counts(
+    ledger: Ledger, write: Maker, origin: Origins, clock: StandingClock
+) -> None:
+    first, second = write("1"), write("2", link_id="link-1")
+    for run, planned in (("run-1", first), ("run-2", second)):
+        ledger.save_plan(origin(run), [planned])
+        ledger.record_outcomes([Outcome(planned.request.write_id, State.REFUSED, message=run)])
+        clock.sleep(1)
+
+    ledger.save_plan(origin("run-3"), [first])
+
+    assert _letters(ledger) == [("link-1", "write-1", "refused", "run-1")]
+
+
+def test_a_released_write_keeps_its_exception_until_it_is_sent(refused: Ledger, write: Maker, origin: Origins) -> None:
+    (before,) = refused.open_work_items()
+
+    refused.release_writes(["write-1"], by="ann", reason="March is open again")
+    _raise(refused)
+
+    (after,) = refused.open_work_items()
+    assert (after.item_id, after.reason) == (before.item_id, "to be sent again: March is open again")
+    assert refused.save_plan(origin("run-2"), [write("1")]).held == ()
+
+
+def test_a_discard_closes_the_exception_and_is_not_planned_again(
+    refused: Ledger, write: Maker, origin: Origins
+) -> None:
+    (item,) = refused.open_work_items()
+
+    discarded = refused.discard_writes(["write-1"], by="ann", reason="written off")
+    _raise(refused)
+
+    assert discarded == 1
+    assert refused.open_work_items() == []
+    closed = refused.work_item(item.item_id)
+    assert closed is not None
+    assert (closed.resolution, closed.resolved_by) == ("discarded: written off", "ann")
+    assert [saved.code for saved in refused.save_plan(origin("run-2"), [write("1")]).held] == ["discarded"]
+    assert _letters(refused) == [("link-1", "write-1", "discarded", "accepted by ann: written off")]
+
+
+def test_what_was_discarded_is_not_released_nor_discarded_twice(refused: Ledger) -> None:
+    refused.discard_writes(["write-1"], by="ann", reason="written off")
+
+    assert refused.release_writes(["write-1"], by="bob", reason="again") == 0
+    assert refused.discard_writes(["write-1"], by="bob", reason="again") == 0
+
+
+def test_a_doubt_is_not_discarded(ledger: Ledger, write: Maker, origin: Origins) -> None:
+    ledger.save_plan(origin(), [write("1")])
+    ledger.record_outcomes([Outcome("write-1", State.IN_DOUBT)])
+    _raise(ledger)
+
+    assert ledger.discard_writes(["write-1"], by="ann", reason="never mind") == 0
+    assert [item.kind for item in ledger.open_work_items()] == ["in_doubt"]
+
+
+def test_a_discard_that_is_taken_back_leaves_all_as_it_was(refused: Ledger) -> None:
+    (before,) = refused.open_work_items()
+    letters = refused.dead_letters("customer").to_pylist()
+    refused.discard_writes(["write-1"], by="ann", reason="written off")
+
+    assert refused.reopen_work_item(before.item_id, by="bob", reason="not ours to write off")
+
+    assert refused.open_work_items() == [before]
+    assert refused.dead_letters("customer").to_pylist() == letters
+    assert not refused.reopen_work_item(before.item_id, by="bob", reason="twice")
+
+
+def test_another_content_after_a_discard_is_another_exception(
+    refused: Ledger, write: Maker, origin: Origins, clock: StandingClock
+) -> None:
+    refused.discard_writes(["write-1"], by="ann", reason="written off")
+    clock.sleep(1)
+
+    refused.save_plan(origin("run-2"), [write("2", link_id="link-1")])
+    refused.record_outcomes([Outcome("write-2", State.REFUSED, message="the period is closed")])
+    _raise(refused)
+
+    assert [(item.kind, item.write_id) for item in refused.open_work_items()] == [("refused", "write-2")]
+
+
+def test_an_exception_that_becomes_another_kind_says_so(
+    refused: Ledger, write: Maker, origin: Origins, clock: StandingClock
+) -> None:
+    (first,) = refused.open_work_items()
+    clock.sleep(1)
+    refused.save_plan(origin("run-2"), [write("2", link_id="link-1")])
+    refused.record_outcomes([Outcome("write-2", State.FAILED, code="not_sent", message="stripe is down")])
+    _raise(refused)
+
+    closed = refused.work_item(first.item_id)
+    assert closed is not None
+    assert closed.resolution == "another exception about the record took its place"
+    assert [item.kind for item in refused.open_work_items()] == ["failed"]
+
+
+def test_an_exception_that_a_person_assigned_stays_with_that_team(refused: Ledger) -> None:
+    (item,) = refused.open_work_items()
+
+    refused.assign(item.item_id, "controller", by="ann", reason="a closed period is theirs")
+    _raise(refused)
+
+    (kept,) = refused.open_work_items()
+    assert (kept.owner, kept.assigned_by, kept.due_at) == ("controller", "ann", item.due_at)
+
+
+def test_every_decision_is_on_the_trail_with_who_and_why(refused: Ledger) -> None:
+    (item,) = refused.open_work_items()
+    refused.assign(item.item_id, "controller", by="ann", reason="theirs")
+    refused.discard_writes(["write-1"], by="bob", reason="written off")
+    refused.reopen_work_item(item.item_id, by="cleo", reason="not ours")
+    refused.release_writes(["write-1"], by="dan", reason="open again")
+
+    told: list[Any] = [*refused.audit_of(item.fingerprint), *refused.audit_of("write-1")]
+    who = [(e.kind, e.detail["by"], e.detail["reason"]) for e in told if "by" in e.detail]
+    assert who == [
+        ("exception.assigned", "ann", "theirs"),
+        ("exception.discarded", "bob", "written off"),
+        ("exception.reopened", "cleo", "not ours"),
+        ("write.discarded", "bob", "written off"),
+        ("write.reopened", "cleo", "not ours"),
+        ("write.released", "dan", "open again"),
+    ]
+
+
+def test_letters_are_chosen_by_what_they_are_about(ledger: Ledger, write: Maker, origin: Origins) -> None:
+    ledger.save_plan(origin(), [write("1"), write("2"), write("3")])
+    ledger.record_outcomes(
+        [
+            Outcome("write-1", State.REFUSED, code="CLOSED"),
+            Outcome("write-2", State.REFUSED, code="LOCKED"),
+            Outcome("write-3", State.FAILED, code="not_sent"),
+        ]
+    )
+    _raise(ledger)
+
+    def chosen(**by: str) -> list[str]:
+        return [letter.write_id for letter in ledger.open_letters(**by)]
+
+    assert chosen(domain="customer") == ["write-1", "write-2", "write-3"]
+    assert chosen(kind="refused") == ["write-1", "write-2"]
+    assert chosen(kind="refused", code="LOCKED") == ["write-2"]
+    assert chosen(owner="revops") == []
