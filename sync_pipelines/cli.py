@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -45,6 +46,7 @@ err = Console(stderr=True)
 
 Topology = Annotated[Path, typer.Option("--topology", envvar="SYNC_TOPOLOGY", help="The topology to use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+System = Annotated[str, typer.Argument(help="A system of the topology.")]
 Domains = Annotated[list[str] | None, typer.Argument(help="Domains to work on; all when none is named.")]
 SYNC_TOML = Path("sync.toml")
 
@@ -133,7 +135,7 @@ def plan(domains: Domains = None, as_json: AsJson = False, topology: Topology = 
 
     verbs = [verb for verb in VERBS if verb in {"extract", "conform", "match", "plan"}]
     summary = _walk(topology, domains, verbs=verbs, as_json=as_json, show="plan")
-    raise typer.Exit(DIFFERENCES if summary["planned"] else DONE)
+    raise typer.Exit(FAILED if summary["not_run"] else DIFFERENCES if summary["planned"] else DONE)
 
 
 @app.command()
@@ -159,7 +161,7 @@ def reconcile(domains: Domains = None, as_json: AsJson = False, topology: Topolo
 
     verbs = [verb for verb in VERBS if verb not in {"plan", "apply"}]
     summary = _walk(topology, domains, verbs=verbs, as_json=as_json)
-    raise typer.Exit(DIFFERENCES if summary["findings"] else DONE)
+    raise typer.Exit(FAILED if summary["not_run"] else DIFFERENCES if summary["findings"] else DONE)
 
 
 @app.command()
@@ -197,6 +199,54 @@ def retry(
     if not released:
         raise FixConfiguration(f"nothing of {number!r} was refused: see `sync-pipelines status {number}`")
     out.print(f"{released} to be planned again; `sync-pipelines run` sends them.")
+
+
+@app.command()
+def pause(
+    system: System,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail and for those who wait.")],
+    until: Annotated[
+        str, typer.Option(help="A span (45m, 2h, 1d) or an instant with its zone; else until resumed.")
+    ] = "",
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Have nothing written to a system for a while: writes queue, reading and planning go on."""
+    from sync_pipelines.clock import SystemClock
+
+    end = _instant(until, now=SystemClock().now()) if until else None
+    with _ledger(topology, system) as ledger:
+        ledger.pause(system, until=end, by=getpass.getuser(), reason=reason)
+    lasts = f"until {end:%Y-%m-%d %H:%M} UTC" if end else f"until `sync-pipelines resume {system}`"
+    out.print(f"Nothing is written to {system} {lasts}.", highlight=False)
+
+
+@app.command()
+def resume(
+    system: System,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")],
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """End a pause, and have a system that is left alone because it was down asked at once."""
+    with _ledger(topology, system) as ledger:
+        resumed = ledger.resume(system, by=getpass.getuser(), reason=reason)
+    if not resumed:
+        raise FixConfiguration(f"{system} is neither paused nor left alone: see `sync-pipelines status`")
+    out.print(f"The next run asks {system}, and writes what is to be written.", highlight=False)
+
+
+@app.command()
+def confirm(
+    system: System,
+    identity: Annotated[str, typer.Argument(help="The organisation that is meant, as the refusal named it.")],
+    reason: Annotated[str, typer.Option(help="Why it is another one, for the audit trail.")],
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Say that another organisation behind a system's credentials is meant, and holds the same records."""
+    with _ledger(topology, system) as ledger:
+        before = ledger.confirm_identity(system, identity, by=getpass.getuser(), reason=reason)
+    if before is None:
+        raise FixConfiguration(f"no run has met {system} yet: the first one takes whom it meets")
+    out.print(f"{system} is {identity} from now on; it was {before}.", highlight=False)
 
 
 @verifying.command("audit")
@@ -289,7 +339,9 @@ def _story(ledger: Ledger, number: str, known: Sequence[Known]) -> dict[str, Any
 
 
 def _last_run(ledger: Ledger) -> dict[str, Any]:
-    runs = ledger.latest_runs(most=1)
+    from sync_pipelines.clock import SystemClock
+
+    runs, now = ledger.latest_runs(most=1), SystemClock().now()
     if not runs:
         raise FixConfiguration("there was no run yet: `make demo` makes one on a simulated company")
     run = runs[0]
@@ -297,6 +349,15 @@ def _last_run(ledger: Ledger) -> dict[str, Any]:
         "Last run": [{"run": run.run_id, "mode": run.mode, "state": run.state, "started": run.started_at}],
         "Came to": [{"what": key, "is": value} for key, value in run.summary.items()],
         "Open exceptions": [{"owner": owner, "count": n} for owner, n in ledger.exceptions_by_owner().items()],
+        "Systems left alone": [
+            {"system": c.system, "since": c.opened_at, "asked again": c.retry_at, "why": c.reason}
+            for c in ledger.systems_down()
+        ],
+        "Systems paused": [
+            {"system": p.system, "until": p.until, "by": p.paused_by, "why": p.reason}
+            for p in ledger.pauses().values()
+            if p.until is None or now < p.until
+        ],
     }
 
 
@@ -365,6 +426,22 @@ def _chosen(asked: list[str] | None, known: list[str]) -> list[str]:
     return asked or known
 
 
+def _instant(text: str, *, now: datetime) -> datetime:
+    """When a span from now is over, or the instant that a text names."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[-1] in units and text[:-1].isdigit():
+        return now + timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise FixConfiguration(f"--until {text!r} is no time: say 45m, 2h, 1d or 2026-12-31T23:00-05:00") from None
+    if at.tzinfo is None:
+        raise FixConfiguration(f"--until {text!r} names no zone: say 2026-12-31T23:00-05:00, or ...Z for UTC")
+    if at <= now:
+        raise FixConfiguration(f"--until {text!r} is over already")
+    return at.astimezone(UTC)
+
+
 def _hand_over(summary: dict[str, Any], *, as_json: bool, terminal: Any) -> None:
     if as_json:
         _print_json(summary)
@@ -387,11 +464,14 @@ def _planes(path: Path) -> Iterator[tuple[config.Topology, Lake, Ledger]]:
 
 
 @contextmanager
-def _ledger(path: Path) -> Iterator[Ledger]:
+def _ledger(path: Path, system: str = "") -> Iterator[Ledger]:
+    """The ledger alone; a `system` that is named has to be in the topology."""
     from sync_pipelines import config, planes
     from sync_pipelines.ledger import Ledger
 
     topology = config.load(path, strict=False)
+    if system and system not in topology.systems:
+        raise FixConfiguration(f"no system {system!r}; there are {', '.join(topology.systems)}")
     with planes.server(topology):
         ledger = Ledger.open(planes.database_url(topology), actor=planes.actor())
         try:

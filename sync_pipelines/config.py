@@ -107,11 +107,24 @@ def _problems(topology: Topology) -> list[str]:
         for code, entity in topology.legal_entities.items()
         if not _is_zone(entity.zone)
     ]
+    for name, system in topology.systems.items():
+        found += [f"[systems.{name}] {problem}" for problem in _system_problems(system, topology)]
     for name, domain in topology.domains.items():
         if name not in DOMAINS:
             found.append(f"[domains.{name}] is not one of {', '.join(DOMAINS)}")
             continue
         found += [f"[domains.{name}] {problem}" for problem in _domain_problems(name, domain, topology)]
+    return found
+
+
+def _system_problems(system: SystemSettings, topology: Topology) -> list[str]:
+    found = [
+        f"maintenance zone {window.zone!r} is not a time zone"
+        for window in system.maintenance
+        if not _is_zone(window.zone)
+    ]
+    if system.exceptions and system.exceptions not in topology.people:
+        found.append(f"exceptions go to {system.exceptions!r}, who is not in [people]")
     return found
 
 

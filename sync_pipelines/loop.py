@@ -21,22 +21,23 @@ from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
+from sync_pipelines.engine import claim, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
-from sync_pipelines.engine import proof
 from sync_pipelines.engine import reconcile as reconciling
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled, Result
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Operation, Outcome, State, System
+from sync_pipelines.engine.port import Operation, Outcome, State
 from sync_pipelines.engine.topology import Topology
-from sync_pipelines.errors import FixConfiguration, Stop
+from sync_pipelines.errors import FixConfiguration, RetryLater, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.work_items import Assigned
 from sync_pipelines.ledger.writes import SavedWrite
+from sync_pipelines.reach import Reach
 from sync_pipelines.reports import finance
 from sync_pipelines.systems import registry
 from sync_pipelines.systems.registry import Connect, Systems
@@ -46,6 +47,8 @@ UNSETTLED = (State.PLANNED, State.INTENT, State.IN_DOUBT)
 SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 KEPT = timedelta(days=30)
 """How long the lake's past can be read; what plans were made from is kept for good."""
+NOT_RUN = "not_run"
+"""The key under which a step that was not made keeps why."""
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
 
 
@@ -96,6 +99,11 @@ class Loop:
                 loop._end("failed")
                 raise
             loop._end("finished")
+
+    @property
+    def reach(self) -> Reach:
+        """The way to this run's systems."""
+        return Reach(self.topology, self.systems, self.ledger, self.clock, self.run_id, self._identified)
 
     def objects(self, system: str) -> list[str]:
         """The objects of a system that its mappings declare."""
@@ -194,13 +202,16 @@ class Loop:
             open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}
             ended = self._carry_out(target, list(open_ones.values()))
             self._link(domain, target, [open_ones[key].write for key in ended], ended)
-            self.ledger.close_plan(plan.plan_id)
+            hold = self.reach.hold(target)
+            if hold is None:
+                self.ledger.close_plan(plan.plan_id)
         states = Counter(each.state for each in self.ledger.writes(plan.plan_id))
         for key, outcome in ended.items():
             states[outcome.state] += open_ones[key].plan_id != plan.plan_id
         counted = {state.value: count for state, count in states.items() if count}
-        checks = applying.checks(domain, target, counted)
-        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, checks))
+        queued = str(hold) if hold and counted.get(State.PLANNED) else ""
+        checks = applying.checks(domain, target, counted, queued=queued)
+        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, queued, checks))
 
     def reconcile(self, domain: str) -> Reconciled:
         """Read what was written, then compare both sides of every pair and account for every difference."""
@@ -229,6 +240,12 @@ class Loop:
             ),
         )
 
+    def leave_out(self, subject: str, verb: str, domain: str, reason: str) -> None:
+        """Note that a step of this run was not made, and that nothing it claims is checked."""
+        self.ledger.save_step(self.run_id, subject, {NOT_RUN: reason})
+        unclaimed = claim.not_checked(claim.claims(self.topology, verb, domain), subject, f"not run: {reason}")
+        self.ledger.save_checks(self.run_id, unclaimed)
+
     def report(self) -> Path:
         """Write the finance check report of this run, and say where it is."""
         path = self._report_path()
@@ -238,7 +255,7 @@ class Loop:
 
     def summary(self) -> dict[str, Any]:
         """What this run came to, for machines: counts by system, domain, state, kind, owner and outcome."""
-        steps = self.ledger.steps(self.run_id)
+        steps, left_out = self._told()
         read: Counter[str] = Counter()
         for told in steps.values():
             read[told.get("system", "")] += told.get("read", 0)
@@ -254,6 +271,8 @@ class Loop:
             "at_stake": {name: told["amounts"] for name, told in reconciled.items() if told["amounts"]},
             "exceptions": self.ledger.exceptions_by_owner(),
             "checks": {result.value: outcomes.get(result.value, 0) for result in Result},
+            "not_run": left_out,
+            "queued": _queued(steps),
             "report": str(path) if path.exists() else None,
         }
 
@@ -298,8 +317,14 @@ class Loop:
             owners={code: person.name for code, person in self.topology.people.items()},
         )
 
+    def _told(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """What the steps of this run told, and why others were not made."""
+        steps = self.ledger.steps(self.run_id)
+        left_out = {subject: told[NOT_RUN] for subject, told in steps.items() if NOT_RUN in told}
+        return {subject: told for subject, told in steps.items() if subject not in left_out}, left_out
+
     def _extractions(self) -> list[Extraction]:
-        told = self.ledger.steps(self.run_id)
+        told, _ = self._told()
         known = {(c.subject, c.name): c for c in self.ledger.checks(self.run_id)}
         return [
             Extraction(**{**told[subject], "checks": tuple(c for (of, _), c in known.items() if of == subject)})
@@ -324,10 +349,19 @@ class Loop:
         unsettled = [each for each in saved if each.state in UNSETTLED]
         if not unsettled:
             return {}
+        if self.reach.hold(target):
+            return {}
         shapes = mappings.objects(target)
-        on = applying.Application(self._known_system(target), self.ledger, lambda name: shapes[name])
         states = {each.write.request.write_id: each.state for each in unsettled}
-        return applying.apply(on, [each.write for each in unsettled], states)
+        with self.reach.asked(target) as system:
+            on = applying.Application(
+                system, self.ledger, lambda name: shapes[name], may_write=lambda: self.reach.hold(target) is None
+            )
+            ended = applying.apply(on, [each.write for each in unsettled], states)
+        unsent = [each.message for each in ended.values() if each.code == applying.NOT_SENT]
+        if unsent:
+            self.reach.lost(target, RetryLater(unsent[0]))
+        return ended
 
     def _link(self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]) -> None:
         """What was created is linked at once; a successor takes the place of what it replaced."""
@@ -368,23 +402,16 @@ class Loop:
         ]
 
     def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
-        return extracting.extract(
-            self.lake,
-            self._known_system(system),
-            object=object,
-            shape=mappings.objects(system)[object],
-            run_id=self.run_id,
-            clock=self.clock,
-            prove=prove,
-        )
-
-    def _known_system(self, name: str) -> System:
-        """A system, once it is certain that the same organisation as ever is behind its credentials."""
-        system = self.systems[name]
-        if name not in self._identified:
-            self.ledger.check_identity(name, system.identity())
-            self._identified.add(name)
-        return system
+        with self.reach.asked(system) as opened:
+            return extracting.extract(
+                self.lake,
+                opened,
+                object=object,
+                shape=mappings.objects(system)[object],
+                run_id=self.run_id,
+                clock=self.clock,
+                prove=prove,
+            )
 
     def _show(self, domain: str, system: str) -> None:
         self.lake.show(system, mappings.objects(system))
@@ -427,3 +454,13 @@ def _versions(topology: Topology) -> dict[str, str]:
         found[f"policy/{domain}"] = settings.version
         found |= {f"mapping/{system}/{domain}": mappings.version(system, domain) for system in settings.systems}
     return found
+
+
+def _queued(steps: Mapping[str, Any]) -> dict[str, Any]:
+    """The writes that wait for the end of a maintenance window or a pause, by system, and why."""
+    waiting: dict[str, Any] = {}
+    for told in steps.values():
+        if told.get("queued"):
+            held = waiting.setdefault(told["target"], {"writes": 0, "why": told["queued"]})
+            held["writes"] += told["states"].get(State.PLANNED, 0)
+    return waiting

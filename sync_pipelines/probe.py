@@ -6,15 +6,23 @@ from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.engine.port import Cursor
 from sync_pipelines.engine.topology import Topology
+from sync_pipelines.reach import Reach
 from sync_pipelines.systems.registry import Systems
+
+PROBE = "probe"
+"""What stands in the place of a run in what a probe tells."""
 
 
 def changed_objects(topology: Topology, system: str, *, clock: Clock | None = None) -> dict[str, Cursor | None]:
     """The changed objects of a system, each with the cursor it was compared with (None: never read).
 
-    Costs at most one cheap call an object. Raises what the system raises when it can't be asked.
+    Costs at most one cheap call an object, and none while the system is left alone. Raises what the system
+    raises when it can't be asked.
     """
-    opened = Systems(topology.systems, clock=clock or SystemClock())[system]
-    with planes.open_planes(topology) as (lake, _):
+    clock = clock or SystemClock()
+    systems = Systems(topology.systems, clock=clock)
+    with planes.open_planes(topology, clock=clock) as (lake, ledger):
         cursors = {name: lake.cursor(system, name) for name in mappings.objects(system)}
-    return {name: cursor for name, cursor in cursors.items() if opened.changed(name, cursor)}
+        reach = Reach(topology, systems, ledger, clock, PROBE)
+        with reach.asked(system, meet=False) as opened:
+            return {name: cursor for name, cursor in cursors.items() if opened.changed(name, cursor)}

@@ -32,6 +32,7 @@ def line(told: Told) -> Line:
         "step": told.step.subject,
         "state": "skipped" if outcome is None else "done",
         "counts": counts,
+        "note": told.reason or getattr(outcome, "queued", ""),
         "failed_checks": [check.name for check in told.checks if check.result is Result.FAILED],
     }
 
@@ -65,6 +66,7 @@ class Terminal:
         broken = ", ".join(ended.get("failed_checks", ()))
         text = f"{signs[ended['state']]} {escape(ended['step']):<34} [dim]{counts}[/]"
         text += f"  [yellow]{escape(broken)}[/]" if broken else ""
+        text += f"  [dim]{escape(ended['note'])}[/]" if ended.get("note") else ""
         text += f"\n    [red]{escape(str(ended['error']))}[/]" if ended.get("error") else ""
         self.console.print(text, highlight=False)
 
@@ -96,10 +98,11 @@ class Terminal:
         say()
         say(f"[bold]Read[/] {read:,} records: {_listed(summary['read'])}.", highlight=False)
         say(f"[bold]Linked[/] across systems: {_listed(summary['linked'])}.", highlight=False)
-        if any(writes.values()):
+        if any(writes.values()) or summary.get("queued") or summary.get("not_run"):
             say(f"[bold]Written[/]: {_listed(writes)}.", highlight=False)
         else:
             say("[bold]Written[/]: nothing. Every plan was empty.", highlight=False)
+        self._waiting(summary)
         self._findings(summary)
         exceptions = summary["exceptions"]
         if exceptions:
@@ -110,6 +113,21 @@ class Terminal:
         say(f"[bold]Checks[/]: {_listed(summary['checks'])}.", highlight=False)
         if summary.get("report"):
             say(f"\nFinance check report: {summary['report']}", highlight=False, soft_wrap=True)
+
+    def _waiting(self, summary: Mapping[str, Any]) -> None:
+        """What was not written or not made, and why."""
+        for system, held in summary.get("queued", {}).items():
+            self.console.print(
+                f"[bold]Queued[/] for {system}: {held['writes']:,} writes, {held['why']}", highlight=False
+            )
+        left_out = summary.get("not_run", {})
+        if left_out:
+            first, why = next(iter(left_out.items()))
+            self.console.print(
+                f"[bold red]Not run[/]: {len(left_out)} steps, nothing of which is proven; the first, "
+                f"{escape(first)}: {escape(why)}",
+                highlight=False,
+            )
 
     def _findings(self, summary: Mapping[str, Any]) -> None:
         if not summary["findings"]:

@@ -20,6 +20,9 @@ from sync_pipelines.errors import InDoubt, RetryLater, SetAside
 DRIFTED = "drifted"
 """The code of a write that was refused because its target changed after the plan was made."""
 
+NOT_SENT = "not_sent"
+"""The code of a write that failed because the system asked for patience and did nothing."""
+
 
 class Attempts(Protocol):
     """What apply needs of the ledger; each call is durable when it returns."""
@@ -36,6 +39,8 @@ class Application:
     system: System
     attempts: Attempts
     shape_of: Callable[[str], Shape]
+    may_write: Callable[[], bool] = lambda: True
+    """Asked before each batch; after the first no, the rest stays as it is."""
     progress: Callable[[int], None] = lambda done: None
 
 
@@ -47,9 +52,11 @@ def apply(on: Application, writes: Sequence[Write], states: Mapping[str, State])
     ended: dict[str, Outcome] = {}
     open_ones = [w for w in writes if states.get(_id(w), State.PLANNED) in {State.INTENT, State.IN_DOUBT}]
     fresh = [w for w in writes if states.get(_id(w), State.PLANNED) is State.PLANNED]
+    if not on.may_write():
+        return ended
     _settle(on, open_ones, ended)
     for batch in _batches(_undrifted(on, fresh, ended), on.system.passport.batch_max):
-        if not _send(on, batch, ended):
+        if not on.may_write() or not _send(on, batch, ended):
             break
         _settle(on, [w for w in batch if ended[_id(w)].state is State.IN_DOUBT], ended)
         on.progress(len(ended))
@@ -116,7 +123,7 @@ def _send(on: Application, batch: Sequence[Write], ended: dict[str, Outcome]) ->
     except InDoubt as doubt:
         outcomes = [Outcome(_id(w), State.IN_DOUBT, message=str(doubt)) for w in batch]
     except RetryLater as later:
-        _record(on, [Outcome(_id(w), State.FAILED, code="not_sent", message=str(later)) for w in batch], ended)
+        _record(on, [Outcome(_id(w), State.FAILED, code=NOT_SENT, message=str(later)) for w in batch], ended)
         return False
     except SetAside as refusal:
         return _split(on, batch, refusal, ended)
@@ -179,20 +186,21 @@ def _rest_of(write: Write, found: Found) -> Write:
     return replace(write, request=rest, expected_version=found.version)
 
 
-def checks(domain: str, target: str, states: Mapping[str, int]) -> tuple[Check, ...]:
-    """What became of a plan, as claims."""
+def checks(domain: str, target: str, states: Mapping[str, int], *, queued: str = "") -> tuple[Check, ...]:
+    """What became of a plan, as claims; `queued` says why writes that are still planned were not sent yet."""
     subject = f"{domain}/writes/{target}"
     counted = Counter(states)
     unsure = counted[State.IN_DOUBT] + counted[State.INTENT]
-    failed = sum(counted.values()) - counted[State.CONFIRMED]
+    waiting = counted[State.PLANNED] if queued else 0
+    failed = sum(counted.values()) - counted[State.CONFIRMED] - waiting
     return (
         Check(
             name="all_confirmed",
             subject=subject,
             claim=f"{target} confirmed every planned {domain} write.",
-            result=Result.FAILED if failed else Result.PASSED,
-            count=failed,
-            reason="" if states else "nothing was to be written",
+            result=Result.FAILED if failed else Result.NOT_CHECKED if waiting else Result.PASSED,
+            count=failed or waiting,
+            reason=queued if waiting else "" if states else "nothing was to be written",
         ),
         Check(
             name="nothing_in_doubt",

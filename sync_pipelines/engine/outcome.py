@@ -106,6 +106,8 @@ class Applied:
     target: str
     plan_id: str
     states: Mapping[str, int]
+    queued: str = ""
+    """Why writes are still planned, and until when: the system is in maintenance or paused."""
     checks: tuple[Check, ...] = ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,6 +18,23 @@ class Planes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lake: str = ""
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WallClock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""A time of day as a wall clock shows it: "22:00"."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a system is left alone: from `opens` on each of the days to `closes`, past midnight if that is earlier."""
+
+    opens: WallClock
+    closes: WallClock
+    zone: str
+    days: list[Day] = []
+    """The days on which it opens; empty: every day."""
+    reads: bool = True
+    """Whether it may be read all the while; it is never written."""
+
+
 class SystemSettings(msgspec.Struct, frozen=True):
     """One `[systems.NAME]` table. What an adapter alone needs is in `options`."""
 
@@ -26,6 +44,11 @@ class SystemSettings(msgspec.Struct, frozen=True):
     calls_per_second: float = 10.0
     concurrency: int = 4
     every_seconds: int = 60
+    attempts: Annotated[int, msgspec.Meta(ge=1)] = 5
+    """How often a call is sent that may be repeated, before the system counts as down."""
+    maintenance: list[Window] = []
+    exceptions: str = ""
+    """Who works the exception that the system is down; empty: who works those of the first domain that it holds."""
     options: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -111,6 +134,12 @@ class Topology(msgspec.Struct, frozen=True):
     people: dict[str, Person]
     domains: dict[str, DomainSettings]
     state: Path
+
+    def owner_of_outages(self, system: str) -> str:
+        """Who is to bring a system back."""
+        held = (domain for domain in self.domains.values() if system in domain.systems)
+        first = next(held, None)
+        return self.systems[system].exceptions or (first.owner_of_exceptions("default") if first else "")
 
     def pairs(self, domain: str) -> list[tuple[str, str]]:
         """Each pair of systems that hold the domain, the leading one first."""

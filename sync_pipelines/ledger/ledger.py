@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from sync_pipelines.clock import Clock, SystemClock
+from sync_pipelines.engine.circuit import Circuit
 from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
@@ -19,6 +21,7 @@ from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import (
     address,
     audit,
+    circuits,
     dead_letters,
     guard,
     links,
@@ -33,6 +36,7 @@ from sync_pipelines.ledger import (
 )
 from sync_pipelines.ledger.audit import AuditEntry, Head, Verdict
 from sync_pipelines.ledger.change import Change, changing
+from sync_pipelines.ledger.circuits import Pause
 from sync_pipelines.ledger.dead_letters import Letter
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
@@ -153,6 +157,45 @@ class Ledger:
         """Say in the audit trail which topology, policies and mappings are other ones than the last time."""
         with self._change() as change:
             versions.note_versions(change, found, author=author)
+
+    def confirm_identity(self, system: str, identity: str, *, by: str, reason: str) -> str | None:
+        """Take a person's word for who is behind a system's credentials; returns who it was, None where unmet."""
+        with self._change() as change:
+            return runs.confirm_identity(change, system, identity, by=by, reason=reason)
+
+    # Which systems are left alone
+
+    def admit(self, system: str, *, at: datetime) -> Circuit:
+        """Whether a system may be asked now: open when not, half open when the caller is the one to find out."""
+        with self._change() as change:
+            return circuits.admit(change, system, at=at)
+
+    def circuit_failed(self, system: str, *, at: datetime, reason: str, after: float | None = None) -> Circuit:
+        with self._change() as change:
+            return circuits.fail(change, system, at=at, reason=reason, after=after)
+
+    def circuit_succeeded(self, system: str, *, at: datetime) -> Circuit:
+        with self._change() as change:
+            return circuits.succeed(change, system, at=at)
+
+    def systems_down(self) -> list[Circuit]:
+        with self._look() as connection:
+            return circuits.down(connection)
+
+    def pause(self, system: str, *, until: datetime | None, by: str, reason: str) -> None:
+        """Have nothing written to a system until then, or until somebody resumes it."""
+        with self._change() as change:
+            circuits.pause(change, system, until=until, by=by, reason=reason)
+
+    def resume(self, system: str, *, by: str, reason: str) -> bool:
+        """End a pause, and have a system that is left alone asked at once; whether there was any of both."""
+        with self._change() as change:
+            return circuits.resume(change, system, by=by, reason=reason)
+
+    def pauses(self) -> dict[str, Pause]:
+        """The pauses that people declared, by system; one whose time is over may still be among them."""
+        with self._look() as connection:
+            return circuits.pauses_of(connection)
 
     # Links
 

@@ -67,5 +67,17 @@ def check_identity(change: Change, system: str, identity: str) -> None:
         raise Stop(
             f"{system} now answers as {identity!r}, but since {known.first_seen:%Y-%m-%d} it was "
             f"{known.identity!r}: nothing is read or written. Mend [systems.{system}] in sync.toml, "
-            f"or give the new organisation a ledger of its own"
+            f"or give the new organisation a ledger of its own. Only if it is meant, and holds the same records: "
+            f"sync-pipelines confirm {system} {identity} --reason TEXT"
         )
+
+
+def confirm_identity(change: Change, system: str, identity: str, *, by: str, reason: str) -> str | None:
+    """Put an organisation in the place of the one that a system was; returns that one, None where none was met."""
+    met = select(identities.c.identity).where(identities.c.system == system).with_for_update()
+    before: str | None = change.connection.scalar(met)
+    if before is not None:
+        meant = update(identities).where(identities.c.system == system)
+        change.connection.execute(meant.values(identity=identity, first_seen=change.at))
+        change.tell("system.confirmed", system, before=before, after=identity, by=by, reason=reason)
+    return before

@@ -272,6 +272,7 @@ circuits = Table(
     Column("failures", Integer, nullable=False),
     _at("opened_at", optional=True),
     _at("retry_at", optional=True),
+    _at("closed_at", optional=True),
     _text("reason"),
     CheckConstraint("state IN ('closed', 'open', 'half_open')", name="state"),
 )

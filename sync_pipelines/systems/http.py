@@ -82,7 +82,7 @@ class Wire:
         self._base_url = base_url or (lambda: settings.url)
         self._usage_of = usage_of
         self._rng = rng or random.Random()
-        self._patience = patience or Patience()
+        self._patience = patience or Patience(attempts=settings.attempts)
         self._retries = RetryBudget()
         self._lock = threading.Lock()
 

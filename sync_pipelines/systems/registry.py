@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Protocol
 
+import msgspec
+
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.port import System
 from sync_pipelines.engine.topology import SystemSettings
@@ -46,6 +48,11 @@ class Systems(Mapping[str, System]):
         if name not in self._open:
             self._open[name] = self._connect(self._settings[name], clock=self._clock)
         return self._open[name]
+
+    def ask_once(self, name: str) -> str:
+        """The organisation behind a system's credentials, without patience: one attempt tells whether it is back."""
+        impatient = msgspec.structs.replace(self._settings[name], attempts=1)
+        return self._connect(impatient, clock=self._clock).identity()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._settings)

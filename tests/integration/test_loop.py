@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace as changed
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from witness import Record, Records, SalesforceRecords, StripeRecords, normal, salesforce_client, stripe_client
 
 from sync_pipelines import config
@@ -268,8 +268,8 @@ Meeting = Callable[..., Loop]
 
 
 @pytest.fixture
-def meeting(world: World, session: Loop) -> Meeting:
-    """The session with other system settings, as another process would have it."""
+def meeting(world: World, session: Loop) -> Iterator[Meeting]:
+    """The session with other system settings, as another process would have it; outages are forgotten after a test."""
 
     def met(system: str = "salesforce", **settings: Any) -> Loop:
         declared = world.topology.systems
@@ -278,7 +278,10 @@ def meeting(world: World, session: Loop) -> Meeting:
         systems = Systems(known, clock=PatientClock())
         return replace(session, topology=topology, systems=systems, run_id=f"run-{uuid4().hex[:8]}", _identified=set())
 
-    return met
+    yield met
+    with session.ledger.engine.begin() as connection:
+        connection.execute(delete(tables.circuits))
+    session.reach.tell_outages()
 
 
 def _log(loop: Loop) -> int:

@@ -29,6 +29,7 @@ class Itinerary:
     topology: Topology
     says: dict[str, Check] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def objects_of(self, domain: str, system: str) -> list[str]:
         return ["people" if domain == "customer" else "things"]
@@ -57,6 +58,11 @@ class Itinerary:
 
     def reconcile(self, domain: str) -> Outcome:
         return self._note(f"{domain}/reconciliation")
+
+    def leave_out(self, subject: str, verb: str, domain: str, reason: str) -> None:
+        assert verb in VERBS
+        assert domain in ("", *DOMAINS)
+        self.left_out[subject] = reason
 
     def report(self) -> Path:
         self.made.append("report/finance")
@@ -178,12 +184,67 @@ def test_nothing_is_left_out_behind_any_other_check(loop: Any, says: dict[str, C
     assert skipped(loop, list(DOMAINS)) == set()
 
 
-def test_an_outage_ends_the_walk_and_is_no_failed_check(loop: Any) -> None:
-    def down(domain: str) -> Outcome:
-        raise RetryLater("maintenance")
+def down(loop: Any, system: str, verbs: Sequence[str] = ("extract",)) -> None:
+    """From now on a system can't be asked by these verbs."""
+    for verb in verbs:
+        asked = getattr(loop, verb)
 
-    loop.match = down
+        def ask(*names: str, asked: Any = asked) -> Outcome:
+            if system in names:
+                raise RetryLater(f"{system} is in maintenance")
+            return asked(*names)
 
-    with pytest.raises(RetryLater):
-        list(walk(course(loop, ["customer"])))
-    assert loop.made[-1] == "customer/tryton"
+        setattr(loop, verb, ask)
+
+
+def test_what_needs_a_system_that_is_down_is_left_out_and_the_rest_goes_on(loop: Any) -> None:
+    down(loop, "tryton")
+
+    left_out = skipped(loop, list(DOMAINS))
+
+    assert {s.split("/")[0] for s in left_out} == {"tryton", "customer", "product", "pricing", "order", "invoice"}
+    assert {"stripe/things", "contract/writes/stripe", "entitlement/reconciliation"} <= set(loop.made)
+    assert loop.made[-1] == "report/finance"
+    assert not left_out & set(loop.made)
+
+
+def test_a_system_that_is_down_is_asked_once_in_a_run(loop: Any) -> None:
+    asked: list[str] = []
+
+    def extract(system: str, name: str) -> Outcome:
+        asked.append(system)
+        raise RetryLater(f"{system} is in maintenance")
+
+    loop.extract = extract
+    list(walk(course(loop, list(DOMAINS))))
+
+    assert sorted(asked) == ["salesforce", "stripe", "tryton"]
+
+
+def test_a_system_that_goes_down_while_it_is_written_stops_what_needs_it_from_there_on(loop: Any) -> None:
+    down(loop, "stripe", ["apply"])
+
+    left_out = skipped(loop, ["customer", "order"])
+
+    assert left_out == {
+        "customer/writes/stripe", "customer/plan/tryton", "customer/writes/tryton", "customer/reconciliation",
+    }  # fmt: skip
+    assert "order/reconciliation" in loop.made
+
+
+def test_an_outage_in_the_middle_of_a_domain_leaves_out_the_rest_of_it(loop: Any) -> None:
+    down(loop, "order", ["reconcile"])
+
+    assert skipped(loop, list(DOMAINS)) == {"order/reconciliation"}
+
+
+def test_every_step_that_is_left_out_is_noted_with_why(loop: Any) -> None:
+    down(loop, "tryton")
+    loop.says = failing("contract/links")
+
+    told = [each for each in walk(course(loop, list(DOMAINS))) if each.outcome is None]
+
+    assert loop.left_out == {each.step.subject: each.reason for each in told}
+    assert loop.left_out["tryton/people"] == "tryton is in maintenance"
+    assert loop.left_out["order/links"] == "it needs tryton, which can't be asked now"
+    assert loop.left_out["contract/plan/stripe"] == "it stands behind a_claim of contract/links, which failed"

@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 STRUCTS: list[type[msgspec.Struct]] = [
     topology.Planes,
+    topology.Window,
     topology.SystemSettings,
     topology.LegalEntity,
     topology.Person,
@@ -178,10 +180,14 @@ def test_every_default_in_the_reference_is_that_of_the_code() -> None:
     fields = [field for struct in STRUCTS for field in msgspec.structs.fields(struct) if not field.required]
     defaults = {field.name: _default(field) for field in fields if field.name != "options"}
 
-    wrong = {name: default for name, default in defaults.items() if ast.literal_eval(told[name]) != default}
+    wrong = {name: default for name, default in defaults.items() if _toml(told[name]) != default}
 
     assert len(defaults) > 8
     assert wrong == {}
+
+
+def _toml(text: str) -> object:
+    return tomllib.loads(f"value = {text}")["value"]
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

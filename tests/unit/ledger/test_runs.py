@@ -86,6 +86,26 @@ def test_another_organisation_behind_the_same_credentials_stops_the_run(ledger: 
         ledger.check_identity("salesforce", "00D-sandbox")
 
 
+def test_another_organisation_that_a_person_confirms_is_the_one_from_then_on(ledger: Ledger) -> None:
+    ledger.check_identity("salesforce", "00D-before")
+    with pytest.raises(Stop, match="sync-pipelines confirm salesforce 00D-after --reason TEXT"):
+        ledger.check_identity("salesforce", "00D-after")
+
+    before = ledger.confirm_identity("salesforce", "00D-after", by="ann", reason="the org was moved")
+
+    ledger.check_identity("salesforce", "00D-after")
+    with pytest.raises(Stop):
+        ledger.check_identity("salesforce", "00D-before")
+    said = ledger.audit_of("salesforce")[-1]
+    assert before == "00D-before"
+    assert (said.kind, said.detail["before"], said.detail["after"]) == ("system.confirmed", "00D-before", "00D-after")
+
+
+def test_a_system_that_was_never_met_can_not_be_confirmed(ledger: Ledger) -> None:
+    assert ledger.confirm_identity("salesforce", "00D", by="ann", reason="first") is None
+    ledger.check_identity("salesforce", "whoever comes first")
+
+
 def test_whoever_comes_second_waits_and_is_told_for_what(ledger: Ledger) -> None:
     told: list[str] = []
     order: list[str] = []

@@ -105,6 +105,7 @@ def _create_circuits() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.CheckConstraint("state IN ('closed', 'open', 'half_open')", name=op.f("circuits_state_check")),
         sa.PrimaryKeyConstraint("system", name="circuits_pkey"),
