@@ -43,7 +43,8 @@ from sync_pipelines.systems import registry
 from sync_pipelines.systems.registry import Connect, Systems
 
 Mode = Literal["full", "incremental"]
-UNSETTLED = (State.PLANNED, State.INTENT, State.IN_DOUBT)
+OPEN = (State.INTENT, State.IN_DOUBT)
+UNSETTLED = (State.PLANNED, *OPEN)
 SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 KEPT = timedelta(days=30)
 """How long the lake's past can be read; what plans were made from is kept for good."""
@@ -186,6 +187,7 @@ class Loop:
                 creates=creates,
                 updates=size - creates,
                 held=waiting + len(saved.held),
+                still_wanted=tuple(w.write.request.write_id for w in saved.held if w.state in OPEN),
                 amounts=saved.amounts,
                 checks=(limit,),
             ),
@@ -200,7 +202,7 @@ class Loop:
             self._hold_to_limit(domain, target, plan)
             saved = self.ledger.verified_writes(plan.plan_id)
             open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}
-            ended = self._carry_out(target, list(open_ones.values()))
+            ended = self._carry_out(domain, target, list(open_ones.values()), plan)
             self._link(domain, target, [open_ones[key].write for key in ended], ended)
             hold = self.reach.hold(target)
             if hold is None:
@@ -345,7 +347,7 @@ class Loop:
                 f"[domains.{domain}] limit_writes allows: look at the plan, then raise the limit"
             )
 
-    def _carry_out(self, target: str, saved: Sequence[SavedWrite]) -> dict[str, Outcome]:
+    def _carry_out(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> dict[str, Outcome]:
         unsettled = [each for each in saved if each.state in UNSETTLED]
         if not unsettled:
             return {}
@@ -353,15 +355,26 @@ class Loop:
             return {}
         shapes = mappings.objects(target)
         states = {each.write.request.write_id: each.state for each in unsettled}
+        wanted = self._wanted(domain, target, unsettled, plan)
         with self.reach.asked(target) as system:
             on = applying.Application(
-                system, self.ledger, lambda name: shapes[name], may_write=lambda: self.reach.hold(target) is None
+                system,
+                self.ledger,
+                lambda name: shapes[name],
+                self.clock,
+                may_write=lambda: self.reach.hold(target) is None,
             )
-            ended = applying.apply(on, [each.write for each in unsettled], states)
-        unsent = [each.message for each in ended.values() if each.code == applying.NOT_SENT]
+            ended = applying.apply(on, [each.write for each in unsettled], states, wanted=wanted)
+        unsent = [each.message for each in ended.values() if each.code in (applying.NOT_SENT, applying.UNREAD)]
         if unsent:
             self.reach.lost(target, RetryLater(unsent[0]))
         return ended
+
+    def _wanted(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> set[str]:
+        """The writes that may be sent: those of the plan, and of earlier ones those that it would make again."""
+        told = self.ledger.steps(self.run_id).get(f"{domain}/plan/{target}", {})
+        own = {each.write.request.write_id for each in saved if each.plan_id == plan.plan_id}
+        return own | set(told.get("still_wanted", ()))
 
     def _link(self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]) -> None:
         """What was created is linked at once; a successor takes the place of what it replaced."""

@@ -1,35 +1,55 @@
 """Apply: carry out exactly a saved plan, and know of every write what became of it.
 
-The intent is on record before a call leaves. A call without a clear reply makes its writes doubtful, and a
-doubtful write is read back before anything is sent again. A row whose target changed since the plan is refused.
+The intent is on record before a call leaves. A call without a clear reply makes its writes doubtful, and a doubtful
+write is read back before anything is sent again. A row whose target changed since the plan is refused.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Protocol
 
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.doubt import (
+    UNSETTLED,
+    Attempted,
+    Fate,
+    Trace,
+    fetched,
+    given_up_at,
+    may_repeat,
+    read_back,
+)
 from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Found, Operation, Outcome, Shape, State, System
-from sync_pipelines.errors import InDoubt, RetryLater, SetAside
+from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, Shape, State, System
+from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop
 
 DRIFTED = "drifted"
 """The code of a write that was refused because its target changed after the plan was made."""
-
+NOT_COMMITTED = "not_committed"
+"""The code of a doubtful write of an earlier plan of which nothing was stored, and which is not sent again."""
 NOT_SENT = "not_sent"
 """The code of a write that failed because the system asked for patience and did nothing."""
+UNREAD = "unread"
+"""The code of a doubtful write that could not be looked for, because the system asked for patience."""
+OVERTAKEN = "overtaken"
+"""The code of a write that was not sent, because an earlier one of the same record was in doubt."""
 
 
 class Attempts(Protocol):
-    """What apply needs of the ledger; each call is durable when it returns."""
+    """What apply needs of the ledger; each record is durable when its call returns."""
 
     def record_intents(self, write_ids: Sequence[str]) -> None: ...
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None: ...
+
+    def attempted(self, write_ids: Sequence[str]) -> Mapping[str, Attempted]:
+        """When calls left with these writes; one that never left is absent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +59,238 @@ class Application:
     system: System
     attempts: Attempts
     shape_of: Callable[[str], Shape]
+    clock: Clock
     may_write: Callable[[], bool] = lambda: True
     """Asked before each batch; after the first no, the rest stays as it is."""
     progress: Callable[[int], None] = lambda done: None
+    patience: float = 60.0
+    """Seconds to wait, at most, until absence proves something; what needs more is left to the next run."""
+    call_seconds: float = 3600.0
+    """No call to `System.write` lasts longer, with its time-outs and retries."""
 
 
-def apply(on: Application, writes: Sequence[Write], states: Mapping[str, State]) -> dict[str, Outcome]:
+def apply(
+    on: Application, writes: Sequence[Write], states: Mapping[str, State], *, wanted: Collection[str] | None = None
+) -> dict[str, Outcome]:
     """Bring every write of a plan to an end; `states` says where each one stood before.
 
-    A system that asks for patience past its retry budget ends the apply: what was not sent stays planned.
+    Of the writes that an earlier apply left in doubt, only those that the plan still wants (`wanted`: ids; None: all)
+    are ever sent again. A system that asks for patience ends the apply: what was not sent stays planned.
     """
-    ended: dict[str, Outcome] = {}
+    if not on.may_write():
+        return {}
     open_ones = [w for w in writes if states.get(_id(w), State.PLANNED) in {State.INTENT, State.IN_DOUBT}]
     fresh = [w for w in writes if states.get(_id(w), State.PLANNED) is State.PLANNED]
-    if not on.may_write():
-        return ended
-    _settle(on, open_ones, ended)
-    for batch in _batches(_undrifted(on, fresh, ended), on.system.passport.batch_max):
-        if not on.may_write() or not _send(on, batch, ended):
-            break
-        _settle(on, [w for w in batch if ended[_id(w)].state is State.IN_DOUBT], ended)
-        on.progress(len(ended))
-    return ended
+    replanned = {w.link_id for w in fresh}
+    course = _Course(on)
+    course.attempted |= on.attempts.attempted([_id(w) for w in open_ones])
+    course.wanted = {_id(w) for w in open_ones if w.link_id not in replanned and (wanted is None or _id(w) in wanted)}
+    course.settle(open_ones)
+    ready = course.without_overtaken(fresh, open_ones)
+    course.wanted = {_id(w) for w in ready}
+    course.send(ready, seen=False)
+    course.settle([w for w in ready if course.is_in_doubt(w)])
+    return course.ended
+
+
+@dataclass
+class _Course:
+    """One apply under way: what became of its writes so far."""
+
+    on: Application
+    ended: dict[str, Outcome] = field(default_factory=dict)
+    attempted: dict[str, Attempted] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
+    unproven: set[str] = field(default_factory=set)
+    """Writes of which an earlier call may still have an effect: that a later one was not sent does not end them."""
+    repeated: set[str] = field(default_factory=set)
+
+    def send(self, writes: Sequence[Write], *, seen: bool) -> None:
+        """Send writes batch by batch, unless the system asks for patience; `seen`: their targets were just read."""
+        for batch in _batches(writes, self.on.system.passport.batch_max):
+            if not self.on.may_write():
+                return
+            try:
+                unchanged = batch if seen else self._undrifted(batch)
+            except RetryLater as later:
+                self._fail(batch, later)
+                return
+            if unchanged and not self._call(unchanged):
+                return
+            self.on.progress(len(self.ended))
+
+    def settle(self, writes: Sequence[Write]) -> None:
+        """Bring doubtful writes to an end, with two read-backs at most: at once, and when absence proves something."""
+        self.unproven |= {_id(w) for w in writes}
+        self._repeat(writes)
+        doubtful = [w for w in writes if _id(w) not in self.ended or self.is_in_doubt(w)]
+        waiting = self._look([w for w in doubtful if not self._was_read(w)])
+        waiting += [w for w in doubtful if self._was_read(w)]
+        soon = [w for w in waiting if self._unsettled_for(w) <= self.on.patience]
+        self._record([self._unsettled(w) for w in waiting if w not in soon])
+        if soon:
+            self.on.clock.sleep(max(0.0, *(self._unsettled_for(w) for w in soon)))
+            self._look(soon)
+
+    def without_overtaken(self, fresh: Sequence[Write], open_ones: Sequence[Write]) -> list[Write]:
+        """The writes that may be sent: not those of a record that an earlier doubtful write has or may have changed."""
+        ended = {_id(w) for w in open_ones if _id(w) in self.ended and self.ended[_id(w)].code == NOT_COMMITTED}
+        touched = {w.link_id for w in open_ones if _id(w) not in ended}
+        message = "an earlier write of the same record was in doubt: it is planned anew in the next run"
+        overtaken = [w for w in fresh if w.link_id in touched]
+        self._record([Outcome(_id(w), State.FAILED, w.request.record_id, OVERTAKEN, message) for w in overtaken])
+        return [w for w in fresh if w.link_id not in touched]
+
+    def is_in_doubt(self, write: Write) -> bool:
+        ended = self.ended.get(_id(write))
+        return ended is not None and ended.state is State.IN_DOUBT
+
+    # Sending
+
+    def _undrifted(self, batch: Sequence[Write]) -> list[Write]:
+        """The writes whose target is still what the plan saw; the others are refused and planned anew."""
+        guarded = [w for w in batch if self._needs_reread(w)]
+        current = fetched(self.on.system, self.on.shape_of, guarded)
+        drifted = {
+            _id(w): _drifted(w, gone=found is None)
+            for w in guarded
+            if (found := current.get((w.request.object, w.request.record_id or ""))) is None
+            or found.version != w.expected_version
+        }
+        self._record(list(drifted.values()))
+        return [w for w in batch if _id(w) not in drifted]
+
+    def _needs_reread(self, write: Write) -> bool:
+        """A native precondition goes with the body; without one only a read tells, where there is one."""
+        locking = self.on.system.passport.locking
+        if write.expected_version is None or locking is Locking.NONE:
+            return False
+        return not (locking is Locking.NATIVE and write.request.operation is Operation.UPDATE and write.request.body)
+
+    def _call(self, batch: Sequence[Write]) -> bool:
+        """One call; False when the system is not to be asked again in this apply."""
+        self.on.attempts.record_intents([_id(w) for w in batch])
+        started_at = self.on.clock.now()
+        try:
+            outcomes = self.on.system.write([_request(w) for w in batch])
+        except InDoubt as doubt:
+            outcomes = [Outcome(_id(w), State.IN_DOUBT, message=str(doubt)) for w in batch]
+        except RetryLater as later:
+            self._fail(batch, later)
+            return False
+        except (FixConfiguration, Stop) as error:
+            self._fail(batch, error)
+            raise
+        except SetAside as refusal:
+            return self._split(batch, refusal)
+        ended_at = self.on.clock.now()
+        for write in batch:
+            first_at = self.attempted[_id(write)].first_at if _id(write) in self.attempted else started_at
+            self.attempted[_id(write)] = Attempted(first_at, started_at, ended_at)
+        self._record(outcomes)
+        return True
+
+    def _split(self, batch: Sequence[Write], refusal: SetAside) -> bool:
+        """A batch that was refused as a whole is halved until the record that is to blame stands alone."""
+        if len(batch) == 1:
+            self._record([Outcome(_id(batch[0]), State.REFUSED, code=refusal.code, message=str(refusal))])
+            return True
+        half = len(batch) // 2
+        return self._call(batch[:half]) and self._call(batch[half:])
+
+    def _fail(self, batch: Sequence[Write], error: Exception) -> None:
+        self._record([Outcome(_id(w), State.FAILED, code=NOT_SENT, message=str(error)) for w in batch])
+
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
+        known = [
+            replace(outcome, state=State.IN_DOUBT)
+            if outcome.state is State.FAILED and outcome.write_id in self.unproven
+            else outcome
+            for outcome in outcomes
+        ]
+        if known:
+            self.on.attempts.record_outcomes(known)
+            self.ended.update({outcome.write_id: outcome for outcome in known})
+
+    # Settling
+
+    def _repeat(self, writes: Sequence[Write]) -> None:
+        """Where the system knows a repeated write by its key, the repeat itself says what became of the first.
+
+        Not so for an update: had it never arrived, it would now overwrite what somebody else did since.
+        """
+        creates = [w for w in writes if w.request.operation is not Operation.UPDATE and _id(w) in self.wanted]
+        repeats = [w for w in creates if self._may_repeat(w)]
+        self.send(repeats, seen=True)
+        self.repeated |= {_id(w) for w in repeats}
+
+    def _look(self, writes: Sequence[Write]) -> list[Write]:
+        """Read back once: confirm what was committed, finish what was begun, send again what certainly was not.
+
+        Returns the writes whose absence proves nothing yet; they stay in doubt.
+        """
+        try:
+            traces = read_back(self.on.system, self.on.shape_of, writes) if writes else {}
+        except RetryLater as later:
+            self._record([Outcome(_id(w), State.IN_DOUBT, code=UNREAD, message=str(later)) for w in writes])
+            return []
+        absent = [w for w in writes if traces[_id(w)].fate is Fate.ABSENT]
+        self.unproven -= {_id(w) for w in absent if self._unsettled_for(w) <= 0}
+        self._record([outcome for w in writes if (outcome := self._settled(w, traces[_id(w)])) is not None])
+        begun = [_rest_of(w, found) for w in writes if (found := _begun(traces[_id(w)])) is not None]
+        lost = [w for w in absent if self._may_send(w)]
+        self.send([*begun, *lost], seen=True)
+        return [w for w in absent if w not in lost and _id(w) in self.unproven]
+
+    def _settled(self, write: Write, trace: Trace) -> Outcome | None:
+        """The end of a write whose trace says enough; None for one that is to be sent, or to be waited for."""
+        match trace.fate:
+            case Fate.COMMITTED if trace.found is not None:
+                return Outcome(_id(write), State.CONFIRMED, trace.found.record_id, "read_back", "found by read-back")
+            case Fate.OVERTAKEN:
+                return _drifted(write, gone=trace.found is None)
+            case Fate.UNKNOWN:
+                message = (
+                    f"{write.request.object} carries no key of ours: a person has to look for it in {write.target}"
+                )
+                return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, "no_key", message)
+            case Fate.ABSENT if _id(write) not in self.unproven | self.wanted:
+                message = "nothing of it was stored, and the newest plan does not want it as it was"
+                return Outcome(_id(write), State.FAILED, write.request.record_id, NOT_COMMITTED, message)
+        return None
+
+    def _unsettled(self, write: Write) -> Outcome:
+        left = max(0, round(self._unsettled_for(write)))
+        message = f"not found in {write.target}, where it may still appear within {left} seconds: looked for again then"
+        return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, UNSETTLED, message)
+
+    def _may_repeat(self, write: Write) -> bool:
+        known = self.attempted.get(_id(write))
+        fresh = _id(write) not in self.repeated
+        return fresh and may_repeat(self.on.system.passport, known, now=self.on.clock.now())
+
+    def _may_send(self, write: Write) -> bool:
+        """Whether an absent write is wanted, and certainly not committed or recognised when it is repeated."""
+        return _id(write) in self.wanted and (_id(write) not in self.unproven or self._may_repeat(write))
+
+    def _was_read(self, write: Write) -> bool:
+        known = self.attempted.get(_id(write))
+        return known is not None and known.was_read
+
+    def _unsettled_for(self, write: Write) -> float:
+        """Seconds until the effect of the latest call would have appeared, if there is one."""
+        now, known = self.on.clock.now(), self.attempted.get(_id(write))
+        ended_at = given_up_at(known, now=now, call_seconds=self.on.call_seconds)
+        self.attempted[_id(write)] = replace(known, ended_at=ended_at) if known else Attempted(now, now, ended_at)
+        return self.on.system.passport.settling_seconds - (now - ended_at).total_seconds()
 
 
 def _id(write: Write) -> str:
     return write.request.write_id
+
+
+def _request(write: Write) -> Request:
+    return replace(write.request, expected_version=write.expected_version)
 
 
 def _batches(writes: Sequence[Write], most: int) -> Iterator[list[Write]]:
@@ -76,108 +302,14 @@ def _batches(writes: Sequence[Write], most: int) -> Iterator[list[Write]]:
             yield group[start : start + most]
 
 
-def _undrifted(on: Application, writes: Sequence[Write], ended: dict[str, Outcome]) -> list[Write]:
-    """The writes whose target is still what the plan saw; the others are refused and planned anew."""
-    current = _current(on, [w for w in writes if w.expected_version is not None])
-    kept, refused = [], []
-    for write in writes:
-        if write.expected_version is None:
-            kept.append(write)
-            continue
-        found = current.get((write.request.object, write.request.record_id or ""))
-        if found is not None and found.version == write.expected_version:
-            kept.append(write)
-        else:
-            refused.append(_drifted(write, gone=found is None))
-    _record(on, refused, ended)
-    return kept
-
-
 def _drifted(write: Write, *, gone: bool) -> Outcome:
     what = "is no longer there" if gone else "changed since the plan was made"
     message = f"the record in {write.target} {what}: it is planned anew in the next run"
     return Outcome(_id(write), State.REFUSED, write.request.record_id, DRIFTED, message)
 
 
-def _current(on: Application, writes: Sequence[Write]) -> dict[tuple[str, str], Found]:
-    found: dict[tuple[str, str], Found] = {}
-    by_object = sorted(writes, key=lambda w: w.request.object)
-    for name, group in groupby(by_object, key=lambda w: w.request.object):
-        ids = [w.request.record_id for w in group if w.request.record_id]
-        answer = on.system.fetch(name, on.shape_of(name), ids)
-        found |= {(name, record_id): record for record_id, record in answer.items()}
-    return found
-
-
-def _record(on: Application, outcomes: Sequence[Outcome], ended: dict[str, Outcome]) -> None:
-    if outcomes:
-        on.attempts.record_outcomes(outcomes)
-        ended.update({outcome.write_id: outcome for outcome in outcomes})
-
-
-def _send(on: Application, batch: Sequence[Write], ended: dict[str, Outcome]) -> bool:
-    """One call; False when the system is not to be asked again in this apply."""
-    on.attempts.record_intents([_id(w) for w in batch])
-    try:
-        outcomes = on.system.write([w.request for w in batch])
-    except InDoubt as doubt:
-        outcomes = [Outcome(_id(w), State.IN_DOUBT, message=str(doubt)) for w in batch]
-    except RetryLater as later:
-        _record(on, [Outcome(_id(w), State.FAILED, code=NOT_SENT, message=str(later)) for w in batch], ended)
-        return False
-    except SetAside as refusal:
-        return _split(on, batch, refusal, ended)
-    _record(on, outcomes, ended)
-    return True
-
-
-def _split(on: Application, batch: Sequence[Write], refusal: SetAside, ended: dict[str, Outcome]) -> bool:
-    """A batch that was refused as a whole is halved until the record that is to blame stands alone."""
-    if len(batch) == 1:
-        _record(on, [Outcome(_id(batch[0]), State.REFUSED, code=refusal.code, message=str(refusal))], ended)
-        return True
-    half = len(batch) // 2
-    return _send(on, batch[:half], ended) and _send(on, batch[half:], ended)
-
-
-def _settle(on: Application, writes: Sequence[Write], ended: dict[str, Outcome]) -> None:
-    """Read doubtful writes back: confirm what was committed, finish what was begun, send once more what wasn't."""
-    if not writes:
-        return
-    found = _read_back(on, writes)
-    _record(on, [_confirmed(w, found[_id(w)]) for w in writes if _stands(w, found.get(_id(w)))], ended)
-    begun = [_rest_of(w, found[_id(w)]) for w in writes if _id(w) in found and not _stands(w, found[_id(w)])]
-    lost = [w for w in writes if _id(w) not in found]
-    for batch in _batches([*begun, *lost], on.system.passport.batch_max):
-        if not _send(on, batch, ended):
-            break
-
-
-def _read_back(on: Application, writes: Sequence[Write]) -> dict[str, Found]:
-    """What there is of each doubtful write, by write id; a write that left no trace is absent."""
-    found: dict[str, Found] = {}
-    creates = [w for w in writes if w.request.operation is not Operation.UPDATE]
-    for name, group in groupby(sorted(creates, key=lambda w: w.request.object), key=lambda w: w.request.object):
-        by_external_id = {w.request.external_id: w for w in group}
-        for key, trace in on.system.find(name, list(by_external_id)).items():
-            write = by_external_id[key]
-            if trace.record_id != write.request.record_id:  # a predecessor is no trace of its successor
-                found[_id(write)] = trace
-    updates = [w for w in writes if w.request.operation is Operation.UPDATE]
-    current = _current(on, updates)
-    for write in updates:
-        record = current.get((write.request.object, write.request.record_id or ""))
-        if record is not None and record.version != write.expected_version:
-            found[_id(write)] = record
-    return found
-
-
-def _stands(write: Write, found: Found | None) -> bool:
-    return found is not None and (found.finished or not write.request.then)
-
-
-def _confirmed(write: Write, found: Found) -> Outcome:
-    return Outcome(_id(write), State.CONFIRMED, found.record_id, code="read_back", message="found by read-back")
+def _begun(trace: Trace) -> Found | None:
+    return trace.found if trace.fate is Fate.BEGUN else None
 
 
 def _rest_of(write: Write, found: Found) -> Write:

@@ -91,6 +91,8 @@ class Planned:
     updates: int
     held: int
     amounts: Mapping[str, int] = field(default_factory=dict)
+    still_wanted: tuple[str, ...] = ()
+    """Writes of earlier plans whose fate is not known, and which this plan would make again: their ids."""
     checks: tuple[Check, ...] = ()
 
     @property

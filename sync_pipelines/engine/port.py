@@ -6,8 +6,10 @@ about agreement: no linking, no planning, no retry of a write whose fate is unkn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -39,22 +41,95 @@ class Counting(StrEnum):
     NONE = "none"
 
 
+class Merges(StrEnum):
+    """How it can be seen that two records of a system became one."""
+
+    IN_PAGES = "in_pages"
+    """`read` returns the loser as deleted, with the survivor's id in its payload."""
+    UNSEEN = "unseen"
+    """The loser is gone like any deleted record, or the system merges nothing."""
+
+
+class Locking(StrEnum):
+    """How a write is kept from overwriting a change that it does not know of."""
+
+    NATIVE = "native"
+    """A body goes with the version it was made from, and the system itself refuses it when stale."""
+    REREAD = "reread"
+    """Only a read just before the write tells; a change between the two is overwritten."""
+    NONE = "none"
+    """A record's version can't be had before a write."""
+
+
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """What a system allows: `calls` in a window of seconds, and how it tells that it is too much."""
+
+    calls: int
+    window_seconds: int
+    told_by: str
+
+
+ANY = "*"
+"""Stands for every object that `Passport.keys` does not name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passport:
-    """What a system can do; the engine's strategy follows from this, never from a system's name."""
+    """What a system can do; the engine's strategy follows from this, never from a system's name.
+
+    What a vendor does not promise in writing is an estimate here, and `[systems.NAME]` of sync.toml may
+    set it right (see `CONFIGURABLE`). `sync_pipelines.testing.passport` finds the claims that are not true.
+    """
 
     api_version: str
+    retires_on: date | None = None
+    """The day from which the vendor no longer answers this version; None where it has named none."""
+
     page_max: int
+    late_seconds: int
+    """How long after the time it carries a change may still become visible; 0: a cursor is exact."""
+    grain_seconds: float
+    """Changes closer to each other than this may carry the same time."""
+    zone: str = "UTC"
+    """The zone of the times that a cursor is compared with."""
+    is_ordered: bool
+    """`read` gives the oldest change first."""
+    deletes: Deletes
+    merges: Merges = Merges.UNSEEN
+    counting: Counting
+
     batch_max: int
     """Records in one write call."""
     batch_atomic: bool
     """True: one bad record refuses the whole call, so the engine splits the batch to find it."""
-    overlap_seconds: int
-    """How far behind the cursor a read starts again, because records may become visible late."""
-    deletes: Deletes
-    counting: Counting
-    native_idempotency: bool
-    """The system itself recognises a repeated idempotency key."""
+    idempotency_seconds: int = 0
+    """How long the system itself recognises a repeated idempotency key; 0: never."""
+    locking: Locking
+    keys: Mapping[str, str]
+    """The field in which an object carries our external id; an object without one can't be found again."""
+    settling_seconds: int
+    """How long after a call was given up its effect may still appear: only later does absence prove anything."""
+
+    rate: Rate | None = None
+    """None where the system itself sets no limit."""
+
+    @property
+    def overlap_seconds(self) -> int:
+        """How far behind the cursor a read starts again: for what is late, and what shares the cursor's own time."""
+        return max(self.late_seconds, math.ceil(self.grain_seconds))
+
+    def key_of(self, object: str) -> str | None:
+        """The field in which an object carries our external id."""
+        return self.keys.get(object) or self.keys.get(ANY)
+
+    def retires_within(self, days: int, *, of: date) -> bool:
+        """Whether the vendor stops answering this version in so many days from a date, or already has."""
+        return self.retires_on is not None and (self.retires_on - of).days <= days
+
+
+CONFIGURABLE = ("late_seconds", "settling_seconds", "idempotency_seconds", "retires_on")
+"""Claims that rest on experience rather than on a vendor's word: a topology may set them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +170,8 @@ class Request:
     """State changes to perform after the body is stored, in order (Tryton buttons, Stripe verbs)."""
     idempotency_key: str = ""
     correlation_id: str = ""
+    expected_version: str | None = None
+    """The version that the body was made from: where locking is native, the write's precondition."""
 
 
 class State(StrEnum):

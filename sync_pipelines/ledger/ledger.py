@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.engine.circuit import Circuit
+from sync_pipelines.engine.doubt import Attempted
 from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
@@ -268,6 +269,11 @@ class Ledger:
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         with self._change() as change:
             writes.record_outcomes(change, outcomes)
+
+    def attempted(self, write_ids: Sequence[str]) -> dict[str, Attempted]:
+        """When calls left with these writes; one that never left is absent."""
+        with self._look() as connection:
+            return writes.attempted(connection, write_ids)
 
     def writes_by_state(self, run_id: str) -> dict[str, int]:
         with self._look() as connection:

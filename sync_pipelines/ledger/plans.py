@@ -17,7 +17,7 @@ from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import dumps, loads
 from sync_pipelines.ledger.tables import plans
-from sync_pipelines.ledger.writes import REPLANNED, SavedWrite, content, known, save, want_again, writes_of
+from sync_pipelines.ledger.writes import SavedWrite, content, known, save, want_again, writes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,12 @@ class Plan:
 def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
     """Save a plan without the writes that were refused, confirmed or are in doubt with the same content.
 
+    One that was refused because its target had changed is no longer refused when it is wanted again.
+
     Saving the same writes in the same run again gives the same plan.
     """
     before = known(change.connection, planned)
-    held = tuple(saved for saved in before if saved.state not in REPLANNED)
+    held = tuple(saved for saved in before if not saved.may_be_planned_again)
     left_out = {saved.write.request.idempotency_key for saved in held}
     fresh = [write for write in planned if write.request.idempotency_key not in left_out]
     content_hash = _content_hash(fresh)

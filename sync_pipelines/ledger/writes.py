@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from sync_pipelines.engine.apply import DRIFTED
+from sync_pipelines.engine.doubt import UNSETTLED, Attempted
 from sync_pipelines.engine.plan import Change as FieldChange
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
@@ -46,6 +48,11 @@ class SavedWrite:
     message: str
     updated_at: datetime
 
+    @property
+    def may_be_planned_again(self) -> bool:
+        """Whether nothing of it has been committed, and it was not refused for what it says."""
+        return self.state in REPLANNED or (self.state is State.REFUSED and self.code == DRIFTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -74,7 +81,8 @@ def save(change: Change, plan_id: str, planned: Sequence[Write]) -> None:
     )
     inserted = insert(writes).from_select([*_CONTENT, *fixed], source)
     replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name != "write_id"}
-    unsent = writes.c.state.in_(REPLANNED)  # another run may just have sent it
+    drifted = and_(writes.c.state == State.REFUSED, writes.c.code == DRIFTED)
+    unsent = or_(writes.c.state.in_(REPLANNED), drifted)  # another run may just have sent it
     moves = or_(writes.c.plan_id != inserted.excluded.plan_id, writes.c.state != State.PLANNED)
     upsert = inserted.on_conflict_do_update(index_elements=["write_id"], set_=replaced, where=and_(unsent, moves))
     for write_id, correlation_id in change.connection.execute(
@@ -211,6 +219,23 @@ def attempts_of(connection: Connection, write_ids: Sequence[str]) -> list[Attemp
         .order_by(attempts.c.write_id, attempts.c.number)
     )
     return [Attempt(**{**row._mapping, "state": State(row.state)}) for row in connection.execute(query)]
+
+
+def attempted(connection: Connection, write_ids: Sequence[str]) -> dict[str, Attempted]:
+    """When calls left with some writes; one that never left is absent."""
+    first_at = func.min(attempts.c.started_at).over(partition_by=attempts.c.write_id)
+    names = ("started_at", "ended_at")
+    query = (
+        select(attempts.c.write_id, first_at.label("first_at"), *[attempts.c[name] for name in names], writes.c.code)
+        .join(writes, writes.c.write_id == attempts.c.write_id)
+        .where(attempts.c.write_id.in_(write_ids))
+        .ext(distinct_on(attempts.c.write_id))
+        .order_by(attempts.c.write_id, attempts.c.number.desc())
+    )
+    return {
+        row.write_id: Attempted(row.first_at, row.started_at, row.ended_at, was_read=row.code == UNSETTLED)
+        for row in connection.execute(query)
+    }
 
 
 def about(connection: Connection, link_ids: Collection[str]) -> list[SavedWrite]:

@@ -189,7 +189,8 @@ class World:
         urls["TRYTON_URL"] += f"/{DATABASE}"
         self.seeded = {name: store.writes for name, store in self.stores.items()}
         topology = folder / "sync.toml"
-        topology.write_text(re.sub(r"calls_per_second = \d+", "calls_per_second = 1000", _TOPOLOGY.read_text()))
+        quick = "calls_per_second = 1000\nsettling_seconds = 1"
+        topology.write_text(re.sub(r"calls_per_second = \d+", quick, _TOPOLOGY.read_text()))
         own = {"SYNC_TOPOLOGY": str(topology), "SYNC_STATE": str(folder), "DATABASE_URL": database_url}
         self.environment = {**os.environ, **SECRETS, **urls, **own, "COLUMNS": "200"}
 

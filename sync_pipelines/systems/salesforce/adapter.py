@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -12,14 +12,18 @@ import requests
 
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.port import (
+    ANY,
     Counting,
     Cursor,
     Deletes,
     Found,
+    Locking,
+    Merges,
     Operation,
     Outcome,
     Page,
     Passport,
+    Rate,
     Request,
     Shape,
     State,
@@ -29,6 +33,7 @@ from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, Retr
 from sync_pipelines.systems.auth import ClientCredentials
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.pagination import Keyset
+from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.salesforce import answer, soql
 from sync_pipelines.systems.splitting import Split, Splitter
 
@@ -45,14 +50,25 @@ _PARENTS = ("AccountId", "OpportunityId", "ContractId", "Pricebook2Id", "Product
 
 PASSPORT = Passport(
     api_version=answer.API_VERSION,
+    retires_on=date(2029, 6, 15),
     page_max=PAGE_MAX,
+    late_seconds=1200,
+    grain_seconds=1,
+    is_ordered=True,
+    deletes=Deletes.IN_PAGES,
+    merges=Merges.IN_PAGES,
+    counting=Counting.EXACT,
     batch_max=BATCH_MAX,
     batch_atomic=False,
-    overlap_seconds=1200,
-    deletes=Deletes.IN_PAGES,
-    counting=Counting.EXACT,
-    native_idempotency=False,
+    locking=Locking.REREAD,
+    keys={ANY: EXTERNAL_ID},
+    settling_seconds=600,
+    rate=Rate(100_000, 86_400, "HTTP 403, REQUEST_LIMIT_EXCEEDED"),
 )
+"""REST API Developer Guide: a version lives three years at least (this one came in June 2026), a call ends after
+ten minutes, and `If-Unmodified-Since` goes with single records only, in whole seconds, so that collections have no
+precondition. How late a row becomes visible depends on the org's longest transactions: an estimate. The calls of a
+day are those of an Enterprise org without its licences."""
 
 
 def open_system(
@@ -85,16 +101,15 @@ def open_system(
         usage_of=answer.usage_of,
         rng=rng,
     )
-    return Salesforce(wire, clock=clock)
+    return Salesforce(wire, clock=clock, passport=configured(PASSPORT, settings))
 
 
 class Salesforce:
     """One org. A record's version is its `SystemModstamp`; deleted and merged rows come in pages."""
 
-    passport = PASSPORT
-
-    def __init__(self, wire: Wire, *, clock: Clock) -> None:
+    def __init__(self, wire: Wire, *, clock: Clock, passport: Passport = PASSPORT) -> None:
         self.name = wire.name
+        self.passport = passport
         self.calls = wire.calls
         self._wire = wire
         self._clock = clock
@@ -114,7 +129,7 @@ class Salesforce:
         because a row carries the time of its save but is visible only after its transaction commits."""
         fields = soql.select_list(shape)
         done = (soql.at(since["at"]), str(since["id"])) if since else None
-        start = (done[0] - timedelta(seconds=PASSPORT.overlap_seconds), "") if done else None
+        start = (done[0] - timedelta(seconds=self.passport.overlap_seconds), "") if done else None
         body = self._first(object, fields, start)
         while True:
             page = self._splitter.split(body)

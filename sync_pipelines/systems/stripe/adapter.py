@@ -13,13 +13,16 @@ import requests
 
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.port import (
+    ANY,
     Counting,
     Cursor,
     Deletes,
     Found,
+    Locking,
     Outcome,
     Page,
     Passport,
+    Rate,
     Request,
     Shape,
     State,
@@ -28,6 +31,7 @@ from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import SyncError
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.http import Wire, pooled_session
+from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Splitter
 from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
 from sync_pipelines.systems.stripe.feed import Feed
@@ -74,13 +78,22 @@ SEARCHES: Mapping[str, str] = {
 PASSPORT = Passport(
     api_version=API_VERSION,
     page_max=PAGE_MAX,
-    batch_max=100,
-    batch_atomic=False,
-    overlap_seconds=600,
+    late_seconds=600,
+    grain_seconds=1,
+    is_ordered=False,
     deletes=Deletes.SWEEP,
     counting=Counting.LAGGING,
-    native_idempotency=True,
+    batch_max=100,
+    batch_atomic=False,
+    idempotency_seconds=DAY,
+    locking=Locking.REREAD,
+    keys={ANY: f"metadata.{EXTERNAL_ID}", "products": "id"},
+    settling_seconds=120,
+    rate=Rate(25, 1, "HTTP 429, rate_limit"),
 )
+"""API reference: a key is kept for 24 hours at least, times are whole seconds, lists give the newest first, nothing
+can be locked, an endpoint takes 25 calls a second, and versions are not retired. That events come at most ten minutes
+late, and that a call which was given up ends within two, are estimates."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -100,9 +113,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: tuple[str, ...] = ()
     resume: tuple[int, str] | None = None
 
-    @property
-    def overlap_start(self) -> int:
-        return max(self.event_created - PASSPORT.overlap_seconds, 0)
+    def overlap_start(self, passport: Passport) -> int:
+        return max(self.event_created - passport.overlap_seconds, 0)
 
     def read(self, records: int, resume: tuple[int, str] | None) -> Position:
         """The position after one more page of a whole read."""
@@ -124,16 +136,16 @@ def open_system(
     session = session or pooled_session(settings.concurrency)
     auth = ApiKey(settings.name, settings.option("api_key"))
     wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session, rng=rng)
-    return Stripe(wire, clock=clock, concurrency=settings.concurrency)
+    passport = configured(PASSPORT, settings)
+    return Stripe(wire, clock=clock, concurrency=settings.concurrency, passport=passport)
 
 
 class Stripe:
     """One account. Deletes come with the feed of events, which reaches back 30 days; a sweep finds older ones."""
 
-    passport = PASSPORT
-
-    def __init__(self, wire: Wire, *, clock: Clock, concurrency: int = 1) -> None:
+    def __init__(self, wire: Wire, *, clock: Clock, concurrency: int = 1, passport: Passport = PASSPORT) -> None:
         self.name = wire.name
+        self.passport = passport
         self.calls = wire.calls
         self._wire = wire
         self._clock = clock
@@ -181,7 +193,7 @@ class Stripe:
         position = _position(since)
         if position is None or position.resume is not None:
             return True
-        latest = self._feed.latest(object, position.overlap_start)
+        latest = self._feed.latest(object, position.overlap_start(self.passport))
         return latest is not None and latest.event_id not in position.seen
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
@@ -242,12 +254,14 @@ class Stripe:
 
     def _changes(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
         """What the feed names since the position, oldest change first, and the position thus reached."""
-        polled = self._feed.since(object, position.overlap_start)
+        polled = self._feed.since(object, position.overlap_start(self.passport))
         newest = max(polled.newest, position.event_created)
         reached = msgspec.structs.replace(position, event_created=newest)
-        seen = tuple(event.event_id for event in polled.of(object, reached.overlap_start))
+        seen = tuple(event.event_id for event in polled.of(object, reached.overlap_start(self.passport)))
         reached = msgspec.structs.replace(reached, seen=seen)
-        events = [e for e in polled.of(object, position.overlap_start) if e.event_id not in position.seen]
+        events = [
+            e for e in polled.of(object, position.overlap_start(self.passport)) if e.event_id not in position.seen
+        ]
         touched = list(dict.fromkeys(event.record_id for event in reversed(events)))
         if len(touched) > position.size // PAGE_MAX + len(LISTS[object]):
             for page in self._listed(object, version, position):

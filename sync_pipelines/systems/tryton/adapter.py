@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from sync_pipelines.engine.port import (
     Cursor,
     Deletes,
     Found,
+    Locking,
     Outcome,
     Page,
     Passport,
@@ -29,10 +30,11 @@ from sync_pipelines.engine.port import (
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.pagination import Keyset
+from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split, Splitter
 from sync_pipelines.systems.tryton.session import Server
 from sync_pipelines.systems.tryton.value import instant
-from sync_pipelines.systems.tryton.write import BATCH_MAX, Writer, carried
+from sync_pipelines.systems.tryton.write import BATCH_MAX, KEYS, Writer, carried
 
 PAGE_MAX = 1000
 VERSION = "_timestamp"
@@ -40,14 +42,22 @@ VERSION = "_timestamp"
 
 PASSPORT = Passport(
     api_version="8.0",
+    retires_on=date(2031, 4, 30),
     page_max=PAGE_MAX,
-    batch_max=BATCH_MAX,
-    batch_atomic=True,
-    overlap_seconds=600,
+    late_seconds=600,
+    grain_seconds=0.000001,
+    is_ordered=True,
     deletes=Deletes.SWEEP,
     counting=Counting.EXACT,
-    native_idempotency=False,
+    batch_max=BATCH_MAX,
+    batch_atomic=True,
+    locking=Locking.NATIVE,
+    keys=KEYS,
+    settling_seconds=60,
 )
+"""trytond 8.0, `model/modelsql.py`: one call is one transaction, changes carry the time of its start in microseconds,
+and `_timestamp` in the context locks. A series x.0 is supported for five years. How long a transaction lasts, and
+goes on after its caller has left, is the installation's own: estimates."""
 
 _Key = tuple[datetime, int]
 
@@ -73,16 +83,16 @@ def open_system(
 
     `settings` needs `url` (it ends with the database's name), `user` and `password`.
     """
-    return Tryton(Server(settings, clock=clock, session=session, rng=rng))
+    server = Server(settings, clock=clock, session=session, rng=rng)
+    return Tryton(server, passport=configured(PASSPORT, settings))
 
 
 class Tryton:
     """One database. Deletes leave no trace, so only a sweep of all ids finds them."""
 
-    passport = PASSPORT
-
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, passport: Passport = PASSPORT) -> None:
         self.name = server.name
+        self.passport = passport
         self.calls = server.wire.calls
         self._server = server
         self._writer = Writer(server)
@@ -99,7 +109,7 @@ class Tryton:
         """Records by (last_modified_at, id), from `overlap_seconds` before the cursor: Tryton dates a change by
         the start of its transaction, so a slow one becomes visible behind what was already read."""
         done = _key(since)
-        start = (done[0] - timedelta(seconds=PASSPORT.overlap_seconds), 0) if done else None
+        start = (done[0] - timedelta(seconds=self.passport.overlap_seconds), 0) if done else None
         while True:
             page = self._search(object, shape, _past(start), [["last_modified_at", "ASC"], ["id", "ASC"]])
             if not page.payloads:

@@ -69,6 +69,9 @@ _KEYS: Mapping[str, Key] = {
     ),
 }
 
+KEYS: Mapping[str, str] = {name: key.name for name, key in _KEYS.items()}
+"""The objects that carry our external id, and their fields for it."""
+
 ACKNOWLEDGED: Mapping[str, Collection[str]] = {"account.invoice": ("invoice_payment_term",)}
 """Warnings that say nothing a person could act on (a due date in the past); all others refuse the write."""
 
@@ -139,6 +142,8 @@ class Writer:
         if pairs:
             locks: dict[str, str] = {}
             for request in requests:
+                if request.expected_version is not None:
+                    locks[f"{request.object},{request.record_id}"] = request.expected_version
                 locks.update(request.body.get(LOCK, {}))
             self._server.tell(requests[0].object, "write", *chain(*pairs), context={LOCK: locks})
         return ids

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
-from sync_pipelines.engine.apply import DRIFTED, Application, apply
+from sync_pipelines.engine.apply import DRIFTED, NOT_COMMITTED, OVERTAKEN, Application, apply
+from sync_pipelines.engine.doubt import UNSETTLED, Attempted, holds
 from sync_pipelines.engine.plan import Change, Write
-from sync_pipelines.engine.port import Operation, Outcome, Passport, Request, State
+from sync_pipelines.engine.port import Locking, Operation, Outcome, Request, State
 from sync_pipelines.errors import InDoubt, RetryLater, SetAside
-from sync_pipelines.testing.memory import PASSPORT, MemorySystem
+from sync_pipelines.testing.memory import BEGINNING, PASSPORT, MemorySystem
 
 
 @dataclass
@@ -20,12 +22,16 @@ class Book:
 
     intents: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    calls: dict[str, Attempted] = field(default_factory=dict)
 
     def record_intents(self, write_ids: Sequence[str]) -> None:
         self.intents += write_ids
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
+
+    def attempted(self, write_ids: Sequence[str]) -> Mapping[str, Attempted]:
+        return {each: self.calls[each] for each in write_ids if each in self.calls}
 
 
 def write(name: str, *, record_id: str | None = None, version: str | None = None) -> Write:
@@ -36,8 +42,12 @@ def write(name: str, *, record_id: str | None = None, version: str | None = None
 
 def carried_out(system: MemorySystem, writes: list[Write], **states: State) -> tuple[dict[str, Outcome], Book]:
     book = Book()
-    ended = apply(Application(system, book, lambda _: {}), writes, {f"w-{n}": s for n, s in states.items()})
+    ended = apply(application(system, book), writes, {f"w-{n}": s for n, s in states.items()})
     return ended, book
+
+
+def application(system: MemorySystem, book: Book, **more: float) -> Application:
+    return Application(system, book, lambda _: {}, system.clock, **more)
 
 
 def names(system: MemorySystem) -> list[str]:
@@ -50,7 +60,7 @@ def test_every_write_is_on_record_before_it_leaves() -> None:
         before=lambda requests: seen.append([r.write_id for r in requests] == book.intents[-len(requests) :])
     )
 
-    apply(Application(system, book, lambda _: {}), [write(n) for n in "abcd"], {})
+    apply(application(system, book), [write(n) for n in "abcd"], {})
 
     assert seen == [True, True]
     assert names(system) == ["a", "b", "c", "d"]
@@ -125,10 +135,10 @@ def test_a_target_that_is_gone_is_refused() -> None:
     assert "no longer there" in ended["w-a"].message
 
 
-def test_an_update_lost_before_the_commit_is_told_from_one_lost_after_by_its_version() -> None:
+def test_an_update_lost_before_the_commit_is_told_from_one_lost_after_by_what_the_record_says() -> None:
     system = MemorySystem()
     system.put("account", "1", {"name": "old"})
-    system.put("account", "2", {"name": "new"})
+    system.put("account", "2", {"name": "b"})
 
     ended, _ = carried_out(
         system,
@@ -154,10 +164,7 @@ def test_an_atomic_batch_is_halved_until_the_refused_record_stands_alone() -> No
         if any(r.body["name"] == "c" for r in requests):
             raise SetAside("period is closed", code="UserError")
 
-    passport = Passport(
-        **{**{n: getattr(PASSPORT, n) for n in PASSPORT.__slots__}, "batch_max": 4, "batch_atomic": True}
-    )
-    system = MemorySystem(passport=passport, before=whole)
+    system = MemorySystem(passport=replace(PASSPORT, batch_max=4, batch_atomic=True), before=whole)
     ended, _ = carried_out(system, [write(n) for n in "abcd"])
 
     assert names(system) == ["a", "b", "d"]
@@ -176,3 +183,274 @@ def test_a_system_that_is_down_is_not_asked_again_and_the_rest_stays_planned() -
     assert {o.state for o in ended.values()} == {State.FAILED}
     assert len(ended) == 3
     assert len(book.intents) == 3
+
+
+# Late commits: what is not there yet may still come
+
+
+SLOW = replace(PASSPORT, settling_seconds=30)
+KEYED = replace(PASSPORT, settling_seconds=30, idempotency_seconds=86_400)
+
+
+def late(seconds: float, *, first: int = 1, **more: object) -> MemorySystem:
+    """A system whose first writes are carried out some seconds after their caller has given up."""
+    waiting = [seconds] * first
+    return MemorySystem(late=lambda _: waiting.pop() if waiting else 0.0, **more)
+
+
+def reads(system: MemorySystem) -> int:
+    return sum(count for route, count in system.calls.by_route.items() if route.split()[0] in ("find", "fetch"))
+
+
+def test_a_write_that_commits_after_the_first_read_back_is_there_once_and_was_never_sent_again() -> None:
+    system = late(20, passport=SLOW)
+
+    ended, _ = carried_out(system, [write("a")])
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert names(system) == ["a"]
+    assert system.sent == ["w-a"]
+    assert reads(system) == 2
+    assert system.clock.now() - BEGINNING == timedelta(seconds=30)
+
+
+def test_absence_after_the_settling_time_lets_the_write_be_sent_again() -> None:
+    lost = [True]
+
+    def drop(requests: Sequence[Request]) -> None:
+        if lost.pop() if lost else False:
+            raise InDoubt("timed out")
+
+    system = MemorySystem(passport=SLOW, before=drop)
+    ended, _ = carried_out(system, [write("a")])
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert system.sent == ["w-a", "w-a"]
+    assert reads(system) == 2
+
+
+def test_a_doubt_that_needs_more_patience_is_left_to_the_next_run_and_never_sent_again() -> None:
+    system = late(500, passport=replace(PASSPORT, settling_seconds=600))
+    book = Book()
+
+    ended = apply(application(system, book), [write("a")], {})
+
+    assert ended["w-a"].state is State.IN_DOUBT
+    assert ended["w-a"].code == UNSETTLED
+    assert system.sent == ["w-a"]
+    assert system.clock.now() == BEGINNING
+
+    book.calls["w-a"] = Attempted(BEGINNING, BEGINNING, BEGINNING, was_read=True)
+    system.clock.sleep(100)
+    apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT})
+    assert reads(system) == 1
+
+    system.clock.sleep(500)
+    ended = apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT})
+    assert ended["w-a"].state is State.CONFIRMED
+    assert names(system) == ["a"]
+    assert system.sent == ["w-a"]
+    assert reads(system) == 2
+
+
+def test_a_repeat_under_the_same_key_while_the_first_still_commits_makes_one_record() -> None:
+    system = late(20, passport=KEYED)
+
+    ended, _ = carried_out(system, [write("a")])
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert names(system) == ["a"]
+
+
+def test_where_keys_are_recognised_the_repeat_is_the_read_back() -> None:
+    lost = [True]
+
+    def drop(requests: Sequence[Request]) -> None:
+        if lost.pop() if lost else False:
+            raise InDoubt("reset")
+
+    system = MemorySystem(passport=KEYED, after=drop)
+    ended, _ = carried_out(system, [write("a")])
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert names(system) == ["a"]
+    assert reads(system) == 0
+    assert system.clock.now() == BEGINNING
+
+
+def test_a_key_that_the_system_has_forgotten_by_now_is_not_trusted() -> None:
+    system = MemorySystem(passport=KEYED)
+    system.put("account", "7", {"name": "a"}, external_id="link-a")
+    book = Book(calls={"w-a": Attempted(BEGINNING, BEGINNING, BEGINNING)})
+    system.clock.sleep(86_400)
+
+    ended = apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT})
+
+    assert ended["w-a"].record_id == "7"
+    assert system.sent == []
+
+
+def test_a_keyed_update_is_not_repeated_over_what_somebody_else_did_since() -> None:
+    system = MemorySystem(passport=KEYED)
+    system.put("account", "1", {"name": "edited by hand"})
+    book = Book(calls={"w-a": Attempted(BEGINNING, BEGINNING, BEGINNING)})
+
+    ended = apply(application(system, book), [write("a", record_id="1", version="0")], {"w-a": State.IN_DOUBT})
+
+    assert (ended["w-a"].state, ended["w-a"].code) == (State.REFUSED, DRIFTED)
+    assert names(system) == ["edited by hand"]
+
+
+def test_a_lost_batch_of_two_hundred_with_three_rows_uncommitted_is_resolved_row_by_row_in_two_reads() -> None:
+    wanted = [f"{number:03}" for number in range(200)]
+    uncommitted = {"w-017", "w-099", "w-180"}
+    system = MemorySystem(passport=replace(SLOW, batch_max=200), late=lambda r: 1e9 * (r.write_id in uncommitted))
+
+    def lose(requests: Sequence[Request]) -> None:
+        system.late, system.after = (lambda request: 0.0), (lambda requests: None)
+        raise InDoubt("truncated")
+
+    system.after = lose
+    ended, _ = carried_out(system, [write(name) for name in wanted])
+
+    assert {outcome.state for outcome in ended.values()} == {State.CONFIRMED}
+    assert names(system) == wanted
+    assert sorted(system.sent[200:]) == sorted(uncommitted)
+    assert reads(system) == 2
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_worker_killed_between_intent_and_call_leaves_one_record_in_the_end(committed: bool) -> None:
+    system = MemorySystem(passport=SLOW)
+    if committed:
+        system.put("account", "7", {"name": "a"}, external_id="link-a")
+    book = Book(calls={"w-a": Attempted(BEGINNING, BEGINNING)})
+    system.clock.sleep(5)
+
+    ended = apply(application(system, book), [write("a")], {"w-a": State.INTENT})
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert names(system) == ["a"]
+    assert system.sent == ([] if committed else ["w-a"])
+    assert system.clock.now() - BEGINNING == timedelta(seconds=5 if committed else 35)
+
+
+def test_a_worker_killed_long_ago_has_no_call_under_way_any_more() -> None:
+    system = MemorySystem(passport=SLOW)
+    book = Book(calls={"w-a": Attempted(BEGINNING, BEGINNING)})
+    system.clock.sleep(7200)
+
+    apply(application(system, book), [write("a")], {"w-a": State.INTENT})
+
+    assert names(system) == ["a"]
+    assert reads(system) == 1
+    assert system.clock.now() - BEGINNING == timedelta(seconds=7200)
+
+
+def test_a_doubt_of_an_earlier_plan_that_nobody_wants_any_more_is_settled_and_not_sent_again() -> None:
+    system = MemorySystem()
+    book = Book(calls={"w-a": Attempted(BEGINNING, BEGINNING, BEGINNING)})
+
+    ended = apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT}, wanted=())
+
+    assert (ended["w-a"].state, ended["w-a"].code) == (State.FAILED, NOT_COMMITTED)
+    assert system.sent == []
+
+
+def test_a_record_whose_earlier_write_was_in_doubt_gets_no_second_one_before_it_is_planned_anew() -> None:
+    system = MemorySystem()
+    system.put("account", "7", {"name": "a"}, external_id="link-a")
+    newer = write("a")
+    newer = replace(newer, request=replace(newer.request, write_id="w-newer", body={"name": "A"}))
+
+    ended = apply(application(system, Book()), [write("a"), newer], {"w-a": State.IN_DOUBT})
+
+    assert ended["w-a"].state is State.CONFIRMED
+    assert (ended["w-newer"].state, ended["w-newer"].code) == (State.FAILED, OVERTAKEN)
+    assert system.sent == []
+
+
+def test_a_newer_write_goes_where_the_earlier_one_was_certainly_never_stored() -> None:
+    system = MemorySystem()
+    newer = write("a")
+    newer = replace(newer, request=replace(newer.request, write_id="w-newer", body={"name": "A"}))
+
+    ended = apply(application(system, Book()), [write("a"), newer], {"w-a": State.IN_DOUBT})
+
+    assert ended["w-a"].code == NOT_COMMITTED
+    assert ended["w-newer"].state is State.CONFIRMED
+    assert names(system) == ["A"]
+
+
+def test_a_doubtful_write_stays_in_doubt_when_its_repeat_was_not_taken() -> None:
+    asked = []
+
+    def throttled(requests: Sequence[Request]) -> None:
+        asked.append(requests)
+        raise InDoubt("timed out") if len(asked) == 1 else RetryLater("throttled")
+
+    slow = replace(KEYED, settling_seconds=600)
+    ended, _ = carried_out(MemorySystem(passport=slow, before=throttled), [write("a")])
+
+    assert len(asked) == 2
+    assert ended["w-a"].state is State.IN_DOUBT
+
+
+def test_a_doubtful_write_without_a_key_in_its_object_is_left_to_a_person() -> None:
+    def drop(requests: Sequence[Request]) -> None:
+        raise InDoubt("timed out")
+
+    system = MemorySystem(passport=replace(PASSPORT, keys={}), before=drop)
+    ended, _ = carried_out(system, [write("a")])
+
+    assert (ended["w-a"].state, ended["w-a"].code) == (State.IN_DOUBT, "no_key")
+    assert system.sent == ["w-a"]
+
+
+# Preconditions
+
+
+def test_the_version_travels_with_the_write_where_the_system_checks_it_itself() -> None:
+    system = MemorySystem(passport=replace(PASSPORT, locking=Locking.NATIVE))
+    system.put("account", "1", {"name": "edited by hand"})
+    system.put("account", "2", {"name": "old"})
+
+    ended, _ = carried_out(system, [write("a", record_id="1", version="0"), write("b", record_id="2", version="2")])
+
+    assert (ended["w-a"].state, ended["w-a"].code) == (State.REFUSED, DRIFTED)
+    assert ended["w-b"].state is State.CONFIRMED
+    assert names(system) == ["b", "edited by hand"]
+    assert reads(system) == 0
+
+
+def test_targets_are_read_again_batch_by_batch_just_before_they_are_written() -> None:
+    system = MemorySystem()
+    for record_id in "1234":
+        system.put("account", record_id, {"name": record_id})
+
+    def somebody_else(requests: Sequence[Request]) -> None:
+        if system.records["account"]["4"].revision == 4:
+            system.put("account", "4", {"name": "edited by hand"})
+
+    system.after = somebody_else
+    ended, _ = carried_out(system, [write(n, record_id=i, version=i) for n, i in zip("abcd", "1234", strict=True)])
+
+    assert [ended[f"w-{n}"].state for n in "abcd"] == [State.CONFIRMED] * 3 + [State.REFUSED]
+    assert names(system) == ["a", "b", "c", "edited by hand"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "body", "same"),
+    [
+        (b'{"name": "Acme", "seats": 3.00}', {"name": "Acme", "seats": 3}, True),
+        (b'{"name": "Acme"}', {"name": "Other"}, False),
+        (b'{"line2": null}', {"line2": ""}, True),
+        (b'{"metadata": {"sku": "A", "more": "B"}}', {"metadata": {"sku": "A"}}, True),
+        (b'{"active": true}', {"active": 1}, True),
+        (b'{"lines": [1]}', {"lines": [["create", []]]}, False),
+        (b'{"name": "Acme"}', {}, False),
+        (b"not json", {"name": "Acme"}, False),
+    ],
+)
+def test_a_record_holds_a_body_when_every_field_of_it_says_the_same(payload: bytes, body: dict, same: bool) -> None:
+    assert holds(payload, body) is same
