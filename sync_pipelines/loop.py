@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -21,7 +21,7 @@ from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, proof
+from sync_pipelines.engine import claim, correlation, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
@@ -31,6 +31,7 @@ from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matche
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, State
 from sync_pipelines.engine.topology import Topology
+from sync_pipelines.engine.values import text
 from sync_pipelines.errors import FixConfiguration, RetryLater, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
@@ -141,7 +142,12 @@ class Loop:
         """Decide which record here is which record there, and keep it as links."""
         with self._links():
             verdict = matching.match(self.lake, DOMAINS[domain], self.topology.domains[domain].systems)
-        self.ledger.change_links(domain, added=verdict.added, ended=verdict.ended, run_id=self.run_id)
+            moved = [*verdict.added.to_pylist(), *verdict.ended.to_pylist()]
+            deals = self._deals(domain, [(each["system"], each["record_id"]) for each in moved], members="members")
+        told = {each["link_id"]: deals.get((each["system"], each["record_id"]), each["link_id"]) for each in moved}
+        self.ledger.change_links(
+            domain, added=verdict.added, ended=verdict.ended, run_id=self.run_id, correlations=told
+        )
         return self._kept(
             f"{domain}/links",
             Matched(
@@ -161,7 +167,12 @@ class Loop:
         self._show(domain, target)
         with self._links():
             writes, waiting = planning.plan(
-                self.lake, DOMAINS[domain], settings, target=target, write_sql=self._write_sql(domain, target)
+                self.lake,
+                DOMAINS[domain],
+                settings,
+                target=target,
+                write_sql=self._write_sql(domain, target),
+                numbers=correlation.numbers(self.lake, self.topology.domains),
             )
         saved = self.ledger.save_plan(
             Origin(
@@ -222,7 +233,10 @@ class Loop:
         with self.lake.relation("dead_letters", self.ledger.dead_letters(domain)), self._links():
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
             totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
-            items = [self._assigned(item) for item in reconciling.items(self.lake, DOMAINS[domain])]
+            found = reconciling.items(self.lake, DOMAINS[domain])
+            links = f"(SELECT * FROM links WHERE domain = {text(domain)})"
+            deals = self._deals(domain, [(item.system, item.record_id) for item in found], members=links)
+            items = [self._assigned(item, deals.get((item.system, item.record_id), "")) for item in found]
             checks = proof.checks(self.lake, DOMAINS[domain], pairs, totals)
             disagreeing, kinds, amounts = reconciling.counted(self.lake)
         self.lake.keep_findings(self.run_id, domain)
@@ -335,9 +349,14 @@ class Loop:
             if subject in told
         ]
 
-    def _assigned(self, item: reconciling.Item) -> Assigned:
+    def _deals(self, domain: str, records: Collection[tuple[str, str]], *, members: str) -> dict[tuple[str, str], str]:
+        """The deals that some records of a domain belong to, by system and record id."""
+        return correlation.of_records(self.lake, domain, self.topology.domains, records=records, members=members)
+
+    def _assigned(self, item: reconciling.Item, deal: str) -> Assigned:
         owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind, code=item.code)
-        return Assigned(item, owner, self.topology.people[owner].due_hours, {"code": item.code} if item.code else {})
+        evidence = {name: value for name, value in (("code", item.code), ("correlation_id", deal)) if value}
+        return Assigned(item, owner, self.topology.people[owner].due_hours, evidence)
 
     def _hold_to_limit(self, domain: str, target: str, plan: Plan) -> None:
         size, limit = sum(plan.counts.values()), self.topology.domains[domain].limit_writes
@@ -399,6 +418,7 @@ class Loop:
             added=pa.Table.from_pylist(added, schema=matching.ADDED),
             ended=pa.Table.from_pylist(ended_rows, schema=matching.ENDED),
             run_id=self.run_id,
+            correlations={write.link_id: write.request.correlation_id for write in writes},
         )
 
     def _withdrawn(

@@ -34,12 +34,15 @@ META: dict[str, str] = {
     "external_id": "VARCHAR",
     "counterpart_id": "VARCHAR",
     "label": "VARCHAR",
+    "correlation_id": "VARCHAR",
 }
 """Columns that every canonical record has beside its domain's fields, with their DuckDB types.
 
 `record_id` and `version` are the system's own; `merged_into` is the record that absorbed this one;
 `external_id` is the link id that the record carries, if any; `counterpart_id` is the id that the
-record claims for itself in the domain's leading system; `label` is what people call it.
+record claims for itself in the domain's leading system; `label` is what people call it;
+`correlation_id` is the id of the deal that the record belongs to, or the number of the order or contract
+by which it names that deal.
 """
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.correlation import NUMBERS, told
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.outcome import Check, Result
@@ -84,9 +85,12 @@ def held_back(domain: str, target: str) -> str:
 
 
 def plan(
-    lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str
+    lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str, numbers: str = NUMBERS
 ) -> tuple[list[Write], int]:
-    """The writes that bring a target's records of a domain to what their owners say, and how many must wait."""
+    """The writes that bring a target's records of a domain to what their owners say, and how many must wait.
+
+    `numbers` is a SELECT that tells which deal an order's or contract's number belongs to.
+    """
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
     if not fields:
@@ -99,6 +103,8 @@ def plan(
         "SELECT link_id, reason FROM judged WHERE reason IS NOT NULL",
     )
     _stage(lake, domain, fields, target=target)
+    deals = told(lake, domain.name, settings.leader, numbers)
+    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE deals AS {deals}")
     waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
     with lake.running(f"mappings/{target}/{domain.name}.write.sql"):
         return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
@@ -253,10 +259,10 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
     currency = quoted("d_currency") if "currency" in names else "NULL"
     rows = lake.arrow(f"""
         WITH chosen AS (
-            SELECT link_id, record_id, label, expected_version, operation,
+            SELECT link_id, judged.record_id, label, expected_version, operation, deal,
                    list_filter([{", ".join(_change(f) for f in fields)}], lambda x: x IS NOT NULL) AS changes,
                    {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period
-            FROM judged WHERE operation IS NOT NULL)
+            FROM judged LEFT JOIN deals ON deals.record_id = lead_id WHERE operation IS NOT NULL)
         SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
                mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then", mapped.external_id
         FROM chosen JOIN ({_normal_mapping(lake, write_sql)}) mapped ON mapped.write_id = chosen.link_id
@@ -306,7 +312,7 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
             body=body,
             then=steps,
             idempotency_key=key,
-            correlation_id=row["link_id"],
+            correlation_id=row["deal"] or row["link_id"],
         ),
         domain=domain,
         target=target,

@@ -205,10 +205,21 @@ class Ledger:
         with self._look() as connection:
             return links.open_links(connection, domain)
 
-    def change_links(self, domain: str, *, added: pa.Table, ended: pa.Table, run_id: str) -> None:
-        """End memberships (link_id, system, record_id, reason), then add others (…, rule, evidence)."""
+    def change_links(
+        self,
+        domain: str,
+        *,
+        added: pa.Table,
+        ended: pa.Table,
+        run_id: str,
+        correlations: Mapping[str, str] | None = None,
+    ) -> None:
+        """End memberships (link_id, system, record_id, reason), then add others (…, rule, evidence).
+
+        `correlations` are the deals that links belong to, by link id.
+        """
         with self._change() as change:
-            links.change_links(change, domain, added=added, ended=ended, run_id=run_id)
+            links.change_links(change, domain, added=added, ended=ended, run_id=run_id, correlations=correlations or {})
 
     def linked_by_domain(self) -> dict[str, int]:
         with self._look() as connection:

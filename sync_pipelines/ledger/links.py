@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 from sqlalchemy import Column, Connection, Text, func, insert, select, update
 
@@ -13,10 +15,16 @@ _KEY = ("link_id", "system", "record_id")
 _WHY = ("rule", "evidence")
 
 
-def change_links(change: Change, domain: str, *, added: pa.Table, ended: pa.Table, run_id: str) -> None:
+Correlations = Mapping[str, str]
+"""The deals that links belong to, by link id; for others the link's id stands in."""
+
+
+def change_links(
+    change: Change, domain: str, *, added: pa.Table, ended: pa.Table, run_id: str, correlations: Correlations
+) -> None:
     """End memberships, then add the new ones: what leaves one link may join another."""
-    _end(change, domain, ended)
-    _add(change, domain, added, run_id)
+    _end(change, domain, ended, correlations)
+    _add(change, domain, added, run_id, correlations)
 
 
 def open_links(connection: Connection, domain: str = "") -> pa.Table:
@@ -40,7 +48,7 @@ def linked_by_domain(connection: Connection) -> dict[str, int]:
     return counted(connection, select(joined.c.domain, func.count()).group_by(joined.c.domain))
 
 
-def _end(change: Change, domain: str, ended: pa.Table) -> None:
+def _end(change: Change, domain: str, ended: pa.Table, correlations: Correlations) -> None:
     reason = Column[str]("reason", Text)
     relation = given(ended.to_pylist(), *[links.c[name] for name in _KEY], reason)
     gone = change.connection.execute(
@@ -52,10 +60,10 @@ def _end(change: Change, domain: str, ended: pa.Table) -> None:
     )
     for link_id, system, record_id, why in gone:
         detail = {"domain": domain, "system": system, "record_id": record_id, "reason": why}
-        change.tell("link.ended", link_id, correlation_id=link_id, **detail)
+        change.tell("link.ended", link_id, correlation_id=correlations.get(link_id, link_id), **detail)
 
 
-def _add(change: Change, domain: str, added: pa.Table, run_id: str) -> None:
+def _add(change: Change, domain: str, added: pa.Table, run_id: str, correlations: Correlations) -> None:
     """What holds already is not added again; a record that another link holds is refused by the database."""
     rows = [{"domain": domain, "since": change.at, "run_id": run_id, **row} for row in added.to_pylist()]
     columns = [links.c[name] for name in ("domain", "since", "run_id", "link_id", "system", "record_id", *_WHY)]
@@ -69,4 +77,4 @@ def _add(change: Change, domain: str, added: pa.Table, run_id: str) -> None:
     )
     for link_id, system, record_id, rule in told:
         detail = {"domain": domain, "run_id": run_id, "system": system, "record_id": record_id, "rule": rule}
-        change.tell("link.added", link_id, correlation_id=link_id, **detail)
+        change.tell("link.added", link_id, correlation_id=correlations.get(link_id, link_id), **detail)

@@ -93,7 +93,8 @@ def sync_work_items(change: Change, domain: str, found: Iterable[Assigned], *, r
         for fingerprint in fingerprints:
             row = rows.get(fingerprint, {})
             told = {name: row[name] for name in ("owner", "amount_minor", "currency", "write_id") if name in row}
-            change.tell(f"exception.{became}", fingerprint, domain=domain, run_id=run_id, **told)
+            deal = row["evidence"].get("correlation_id", "") if row else gone[fingerprint]
+            change.tell(f"exception.{became}", fingerprint, correlation_id=deal, domain=domain, run_id=run_id, **told)
     return Synced(len(opened), len(gone), len(rows) - len(opened))
 
 
@@ -140,7 +141,8 @@ def _row(each: Assigned, domain: str, at: datetime, run_id: str) -> dict[str, An
     }
 
 
-def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> Sequence[str]:
+def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> dict[str, str]:
+    """What is resolved, with the deals that it was about."""
     same_record = and_(*(relation.c[name] == work_items.c[name] for name in ("system", "record_id")))
     both_unwritten = and_(work_items.c.kind.in_(_UNWRITTEN), relation.c.kind.in_(_UNWRITTEN))
     overtaken = select(relation.c.fingerprint).where(same_record, both_unwritten).exists()
@@ -150,7 +152,9 @@ def _resolve(change: Change, domain: str, relation: TableValuedAlias) -> Sequenc
         .where(work_items.c.fingerprint.not_in(select(relation.c.fingerprint)))
         .values(resolved_at=change.at, resolution=case((overtaken, OVERTAKEN), else_=GONE))
     )
-    return change.connection.execute(query.returning(work_items.c.fingerprint)).scalars().all()
+    deal = func.coalesce(work_items.c.evidence["correlation_id"].astext, "")
+    gone = change.connection.execute(query.returning(work_items.c.fingerprint, deal))
+    return {row[0]: row[1] for row in gone}
 
 
 def _refresh(change: Change, relation: TableValuedAlias) -> Sequence[str]:

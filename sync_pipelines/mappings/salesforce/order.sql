@@ -18,6 +18,7 @@ SELECT
     deal.is_deleted,
     deal.Sync_Id__c AS external_id,
     concat_ws(' ', deal.Order_Number__c, deal.Name) AS label,
+    deal.record_id AS correlation_id,
     deal.Order_Number__c AS number,
     deal.Legal_Entity__c AS legal_entity,
     deal.AccountId AS customer,

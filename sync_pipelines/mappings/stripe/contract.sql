@@ -6,6 +6,7 @@ SELECT
     subscription.is_deleted,
     subscription.metadata.sync_id AS external_id,
     subscription.metadata.contract_number AS label,
+    subscription.metadata.contract_number AS correlation_id,
     subscription.metadata.contract_number AS number,
     subscription.metadata.legal_entity AS legal_entity,
     subscription.customer,

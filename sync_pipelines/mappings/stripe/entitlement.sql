@@ -8,6 +8,7 @@ WITH item AS (
         start_date,
         cancel_at,
         metadata.legal_entity AS legal_entity,
+        metadata.contract_number AS contract_number,
         unnest(items.data) AS item
     FROM stripe.subscriptions
     WHERE status IN ('active', 'trialing', 'past_due')
@@ -18,6 +19,7 @@ SELECT
     item.is_deleted,
     item.item.metadata.sync_id AS external_id,
     concat_ws(' for ', product.name, customer.name) AS label,
+    item.contract_number AS correlation_id,
     item.item.id AS number,
     item.customer,
     item.item.price.product AS product,

@@ -20,6 +20,7 @@ SELECT
     sale.version,
     sale.is_deleted,
     coalesce(sale.reference, sale.number) AS label,
+    sale.reference AS correlation_id,
     coalesce(sale.reference, sale.number) AS number,
     entity.code AS legal_entity,
     CAST(sale.party AS VARCHAR) AS customer,

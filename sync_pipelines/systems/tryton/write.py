@@ -117,7 +117,7 @@ class Writer:
         fresh = [request for request in requests if request.write_id not in ids]
         if fresh:
             bodies = [_body(request) for request in fresh]
-            made = self._server.tell(fresh[0].object, "create", bodies)
+            made = self._server.tell(fresh[0].object, "create", bodies, context=_origin_of(fresh))
             ids.update(zip((request.write_id for request in fresh), made, strict=True))
         return ids
 
@@ -145,7 +145,8 @@ class Writer:
                 if request.expected_version is not None:
                     locks[f"{request.object},{request.record_id}"] = request.expected_version
                 locks.update(request.body.get(LOCK, {}))
-            self._server.tell(requests[0].object, "write", *chain(*pairs), context={LOCK: locks})
+            context = {LOCK: locks, **_origin_of(requests)}
+            self._server.tell(requests[0].object, "write", *chain(*pairs), context=context)
         return ids
 
     def _press_all(
@@ -239,6 +240,11 @@ def warning_name(object: str, record_id: int, warning: str) -> str:
     It is made as in trytond 8.0, `res/user.py`, `Warning_.format`.
     """
     return f"{hashlib.md5(f'{object},{record_id}'.encode()).hexdigest()}.{warning}"
+
+
+def _origin_of(requests: Sequence[Request]) -> dict[str, Any]:
+    """The business transactions behind a call: Tryton keeps no such thing in a record, but logs a call's context."""
+    return {"correlation_ids": sorted({request.correlation_id for request in requests} - {""})}
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sync_pipelines.domains import DOMAINS, Domain
 from sync_pipelines.engine import conform, match, plan, proof, reconcile
+from sync_pipelines.engine.correlation import NUMBERS
 from sync_pipelines.engine.outcome import Check, Conformed
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.topology import DomainSettings, Schedule
@@ -85,10 +86,15 @@ class Scene:
     def doubts(self) -> list[Row]:
         return self.lake.arrow(f"SELECT * FROM {match.doubts(self.domain.name)} ORDER BY ALL").to_pylist()
 
-    def plan(self, target: str, *, write_sql: str = "") -> list[Write]:
+    def plan(self, target: str, *, write_sql: str = "", numbers: str = NUMBERS) -> list[Write]:
         with self.lake.relation("links", relation(self.links, LINKS)):
             writes, _ = plan.plan(
-                self.lake, self.domain, self.settings, target=target, write_sql=write_sql or self.write_sql
+                self.lake,
+                self.domain,
+                self.settings,
+                target=target,
+                write_sql=write_sql or self.write_sql,
+                numbers=numbers,
             )
         return writes
 

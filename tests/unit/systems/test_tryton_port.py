@@ -380,3 +380,13 @@ def test_an_object_without_a_place_for_an_external_id_says_so(erp):
 
     with pytest.raises(FixConfiguration, match="could carry an external id"):
         books.find("account.tax", ["x"])
+
+
+def test_a_write_names_the_business_transactions_behind_it_in_its_context(erp):
+    first = Request("a", "party.party", Operation.UPDATE, "41", "C-1", {"name": "A"}, correlation_id="deal-2")
+    second = Request("b", "party.party", Operation.UPDATE, "42", "C-2", {"name": "B"}, correlation_id="deal-1")
+    books, far_end = erp(DONE)
+
+    books.write([first, second])
+
+    assert context(far_end)["correlation_ids"] == ["deal-1", "deal-2"]
