@@ -213,11 +213,11 @@ def _make(state: Path, server: Embedded, setting: Setting, say: Say) -> None:
         importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(store, told[name])
         store.close()
     if setting.has_real_erp:
-        _make_erp(state, server, made.erp, say)
+        make_erp(state, server, made.erp, say)
     _marker(state).write_text(json.dumps({"seed": setting.seed, "scale": setting.scale}))
 
 
-def _make_erp(state: Path, server: Embedded, rows: Mapping[str, list[dict[str, Any]]], say: Say) -> None:
+def make_erp(state: Path, server: Embedded, rows: Mapping[str, list[dict[str, Any]]], say: Say) -> None:
     """Fill the ERP with what it knows at first, and keep that as a template, so that the next time takes seconds."""
     say("Setting up the ERP (about a minute, once)")
     Erp.prepare(state, server, progress=say)
