@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
@@ -60,6 +61,20 @@ class OpenPlanes(Protocol):
     def __call__(self, topology: Topology, *, clock: Clock) -> AbstractContextManager[tuple[Lake, Ledger]]: ...
 
 
+Step = TypeVar("Step", bound=Callable[..., Any])
+
+
+def _alone(step: Step) -> Step:
+    """Of several runs at once, one at a time makes this step of a domain: its tables have one writer."""
+
+    @wraps(step)
+    def waiting(loop: Loop, domain: str, *rest: str) -> Any:
+        with loop.ledger.exclusive(f"tables of {domain}"):
+            return step(loop, domain, *rest)
+
+    return cast("Step", waiting)
+
+
 @dataclass
 class Loop:
     """One run of the loop; open it with `Loop.open`.
@@ -75,6 +90,7 @@ class Loop:
     mode: Mode = "full"
     clock: Clock = field(default_factory=SystemClock)
     _identified: set[str] = field(default_factory=set)
+    _planned: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
@@ -125,6 +141,7 @@ class Loop:
         """Read one object's changes into the record log."""
         return self._kept(f"{system}/{object}", self._extract(system, object, prove=self.mode == "full"))
 
+    @_alone
     def conform(self, domain: str, system: str) -> Conformed:
         """Turn a system's raw records into canonical records of a domain."""
         self._show(domain, system)
@@ -138,6 +155,7 @@ class Loop:
             )
         return self._kept(f"{domain}/{system}", conformed)
 
+    @_alone
     def match(self, domain: str) -> Matched:
         """Decide which record here is which record there, and keep it as links."""
         with self._links():
@@ -161,6 +179,7 @@ class Loop:
             ),
         )
 
+    @_alone
     def plan(self, domain: str, target: str) -> Planned:
         """Compute and save the writes that a target needs; it writes to no system."""
         settings = self.topology.domains[domain]
@@ -185,6 +204,7 @@ class Loop:
             ),
             writes,
         )
+        self._planned.add(saved.plan_id)
         creates = saved.counts.get(Operation.CREATE, 0)
         size = sum(saved.counts.values())
         limit = planning.within_limits(domain, target, writes=size, limit=settings.limit_writes)
@@ -210,6 +230,8 @@ class Loop:
             plan = self.ledger.latest_plan(domain, target, run_id=self.run_id)
             if plan is None:
                 raise Stop(f"this run has no plan of {domain} for {target}: plan first")
+            if plan.state == "superseded" and plan.plan_id in self._planned:
+                return self._kept(f"{domain}/writes/{target}", applying.overtaken(domain, target, plan.plan_id))
             self._hold_to_limit(domain, target, plan)
             saved = self.ledger.verified_writes(plan.plan_id)
             open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}

@@ -23,7 +23,7 @@ from sync_pipelines.engine.doubt import (
     may_repeat,
     read_back,
 )
-from sync_pipelines.engine.outcome import Check, Result
+from sync_pipelines.engine.outcome import Applied, Check, Result
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, Shape, State, System
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop
@@ -316,6 +316,13 @@ def _rest_of(write: Write, found: Found) -> Write:
     """A write whose body is stored but whose state changes are not all made."""
     rest = replace(write.request, operation=Operation.UPDATE, record_id=found.record_id, body={})
     return replace(write, request=rest, expected_version=found.version)
+
+
+def overtaken(domain: str, target: str, plan_id: str) -> Applied:
+    """What applying comes to when another run has planned the same target since: that run's plan is carried out."""
+    reason = "another run has planned anew since, and applies that plan"
+    told = tuple(replace(check, result=Result.NOT_CHECKED, reason=reason) for check in checks(domain, target, {}))
+    return Applied(domain, target, plan_id, {}, checks=told)
 
 
 def checks(domain: str, target: str, states: Mapping[str, int], *, queued: str = "") -> tuple[Check, ...]:

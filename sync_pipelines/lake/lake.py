@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -277,8 +277,10 @@ class Lake:
         """Merge the small files that small commits leave, and forget snapshots older than an instant.
 
         `pinned` are snapshots that plans were made from; they stay. Files that no snapshot needs are removed.
+        Where another session is at work on the same tables, merging is left to a later call.
         """
-        self.db.execute("CALL ducklake_merge_adjacent_files('lake')")
+        with suppress(duckdb.TransactionException):
+            self.db.execute("CALL ducklake_merge_adjacent_files('lake')")
         old = self.rows("SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_time < ?", (before,))
         unpinned = [each for (each,) in old if each not in pinned and each != self.snapshot()]
         if unpinned:

@@ -127,6 +127,20 @@ def test_runs_that_were_killed_or_interrupted_anywhere_end_where_an_undisturbed_
     assert world.writes == before
 
 
+def test_runs_that_start_at_once_on_the_same_domains_write_every_record_once(
+    new_world: Callable[[], World], undisturbed: Undisturbed
+) -> None:
+    world = new_world()
+
+    both = world.run_at_once(("run",), ("run",))
+    ended = world.run("run")
+
+    assert [each.code for each in both] == [0, 0], [each.err for each in both]
+    assert ended.code == 0, ended.err
+    assert world.holds == undisturbed.world.holds
+    assert world.exceptions == undisturbed.world.exceptions
+
+
 def test_a_plan_that_is_applied_twice_is_applied_once_also_when_killed_between(
     new_world: Callable[[], World],
 ) -> None:

@@ -119,14 +119,3 @@ def _kill(world: World, rng: Random, seconds: dict[tuple[str, ...], float], comm
     moment = rng.uniform(0.2, 1.0) * seconds.get(command, max(seconds.values()))
     ended = world.run(*command, until=Deadly(seconds=moment))
     return ended.code < 0
-
-
-def test_two_runs_at_once_on_the_same_domain_write_every_record_once(firm: Company, undisturbed: Undisturbed) -> None:
-    world = firm.world()
-
-    both = world.run_at_once(("run", "customer"), ("run", "customer"))
-    ended = world.run("run")
-
-    assert [each.code for each in both] == [0, 0], [each.err for each in both]
-    assert ended.code == 0, ended.err
-    assert world.holds == undisturbed.holds
