@@ -33,7 +33,7 @@ from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, State
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.engine.values import text
-from sync_pipelines.errors import FixConfiguration, RetryLater, Stop
+from sync_pipelines.errors import FixConfiguration, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.plans import Origin, Plan
@@ -406,9 +406,8 @@ class Loop:
                 may_write=lambda: self.reach.hold(target) is None,
             )
             ended = applying.apply(on, [each.write for each in unsettled], states, wanted=wanted)
-        unsent = [each.message for each in ended.values() if each.code in (applying.NOT_SENT, applying.UNREAD)]
-        if unsent:
-            self.reach.lost(target, RetryLater(unsent[0]))
+        if any(each.code in (applying.NOT_SENT, applying.UNREAD) for each in ended.values()):
+            self.reach.suspect(target)
         return ended
 
     def _wanted(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> set[str]:

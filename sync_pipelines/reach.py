@@ -75,6 +75,13 @@ class Reach:
         self.ledger.circuit_failed(name, at=self.clock.now(), reason=str(later), after=later.after)
         self.tell_outages()
 
+    def suspect(self, name: str) -> None:
+        """A write could not be sent: one call tells whether the system is down, or a record was only locked."""
+        try:
+            self.systems.ask_once(name)
+        except RetryLater as later:
+            self.lost(name, later)
+
     def hold(self, name: str) -> Hold | None:
         """What keeps a system from being written now: a maintenance window, or a person's word."""
         now = self.clock.now()

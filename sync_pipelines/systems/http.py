@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -203,8 +204,8 @@ class Wire:
         if status in _REDIRECTS:
             target = _origin(response.headers.get("Location", ""))
             raise FixConfiguration(f"{self.name} redirects {route} to {target}: set url of [systems.{self.name}]")
-        if status == 429 and _is_page_for_people(response):
-            raise RetryLater(f"{self.name} asks for patience at {route} (HTTP 429)", after=retry_after(response))
+        if _is_page_for_people(response) and (status == 429 or (status == 403 and "Retry-After" in response.headers)):
+            raise RetryLater(f"{self.name} asks for patience at {route} (HTTP {status})", after=retry_after(response))
         if _is_page_for_people(response) and 400 <= status < 500 and status != 401:
             raise FixConfiguration(
                 f"{self.name} answers {route} with an HTML page (HTTP {status}): "
@@ -253,10 +254,14 @@ def never_sent(error: BaseException) -> bool:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds of a `Retry-After` header given as a number; None where there is none."""
+    """Seconds of a `Retry-After` header: a number, or a date as the server's own clock sees it; else None."""
+    asked = response.headers.get("Retry-After", "")
+    if asked.replace(".", "", 1).isdecimal():
+        return float(asked)
     try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
+        until, now = (parsedate_to_datetime(text) for text in (asked, response.headers.get("Date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):
         return None
 
 

@@ -23,11 +23,12 @@ from sync_pipelines.course import course, walk
 from sync_pipelines.engine.apply import DRIFTED
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.port import State
-from sync_pipelines.engine.topology import Planes, Topology
+from sync_pipelines.engine.topology import Planes, Topology, Window
 from sync_pipelines.errors import FixConfiguration, MalformedPage, RetryLater, Stop
 from sync_pipelines.ledger import tables
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.loop import Loop
+from sync_pipelines.reach import OUTAGES
 from sync_pipelines.sandbox import company, salesforce, stripe
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.demo import SECRETS
@@ -421,6 +422,62 @@ def test_a_plan_past_its_limit_waits_for_a_person(world: World, renamed: Loop) -
 
     assert [(c.name, c.result) for c in planned.checks] == [("within_limits", Result.FAILED)]
     assert world.writes == before
+
+
+ALWAYS = Window(opens="00:00", closes="00:00", zone="Europe/Berlin")
+
+
+def test_in_a_maintenance_window_writes_queue_and_afterwards_the_same_plan_is_carried_out(
+    world: World, renamed: Loop
+) -> None:
+    systems = {**renamed.topology.systems}
+    systems["stripe"] = changed(systems["stripe"], maintenance=[ALWAYS])
+    in_window = replace(renamed, topology=changed(renamed.topology, systems=systems))
+    before = world.writes
+
+    held = in_window.apply("product", "stripe")
+    queued, written = in_window.summary()["queued"], world.writes - before
+    drained = renamed.apply("product", "stripe")
+
+    assert (held.states, held.queued[:12]) == ({"planned": 1}, "queued until")
+    assert {check.name: check.result for check in held.checks} == {
+        "all_confirmed": Result.NOT_CHECKED, "nothing_in_doubt": Result.PASSED,
+    }  # fmt: skip
+    assert (queued["stripe"]["writes"], written.total()) == (1, 0)
+    assert drained.states == {"confirmed": 1}
+    assert renamed.summary()["queued"] == {}
+
+
+def test_a_pause_queues_what_the_next_run_after_it_plans_again_and_sends_once(
+    world: World, renamed: Loop, meeting: Meeting
+) -> None:
+    renamed.ledger.pause("stripe", until=None, by="ann", reason="year-end close")
+    before = world.writes
+    renamed.apply("product", "stripe")
+    renamed.ledger.resume("stripe", by="ann", reason="closed")
+
+    again = meeting()
+    _planned(again)
+
+    assert again.apply("product", "stripe").states == {"confirmed": 1}
+    assert (world.writes - before)["stripe"] == 1
+
+
+def test_a_system_that_is_down_leaves_its_domains_out_and_tells_a_person(meeting: Meeting) -> None:
+    with serve(open_sandbox("salesforce")) as gone:
+        url = gone.url
+    loop = meeting("salesforce", url=url)
+
+    list(walk(course(loop, ["product"])))
+    summary = loop.summary()
+
+    assert summary["read"]["stripe"] >= 0
+    assert {"salesforce/Product2", "product/links", "product/writes/stripe"} <= set(summary["not_run"])
+    assert "stripe/products" not in summary["not_run"]
+    assert summary["checks"]["not_checked"] > len(summary["not_run"])
+    assert summary["report"] is not None
+    (item,) = loop.ledger.open_work_items(domain=OUTAGES)
+    assert (item.system, item.owner, item.kind) == ("salesforce", "engineering", "unreachable")
 
 
 def test_a_record_that_changed_after_the_plan_is_refused_and_planned_anew(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,68 @@ def test_status_tells_how_the_last_run_went(ledgered: Command, ledger: Ledger) -
     assert machines.told["Last run"][0]["state"] == "finished"
     assert "run-1" in people.out
     assert "{'customer': 7}" in people.out
+
+
+def test_a_pause_is_told_by_status_until_it_is_ended(ledgered: Command, ledger: Ledger) -> None:
+    ledger.start_run("run-1", "full")
+
+    paused = ledgered("pause", "tryton", "--until", "2h", "--reason", "year-end close")
+    (told,) = ledgered("status", "--json").told["Systems paused"]
+    resumed = ledgered("resume", "tryton", "--reason", "closed")
+
+    assert (paused.code, resumed.code) == (cli.DONE, cli.DONE)
+    assert paused.out.startswith("Nothing is written to tryton until ")
+    assert (told["system"], told["why"]) == ("tryton", "year-end close")
+    assert ledgered("status", "--json").told["Systems paused"] == []
+    assert [entry.kind for entry in ledger.audit_of("tryton")] == ["system.paused", "system.resumed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pause", "sap", "--reason", "x"), "no system 'sap'; there are salesforce, stripe, tryton"),
+        (("pause", "tryton", "--until", "tonight", "--reason", "x"), "'tonight' is no time"),
+        (("pause", "tryton", "--until", "2099-01-01T00:00", "--reason", "x"), "names no zone"),
+        (("pause", "tryton", "--until", "2020-01-01T00:00Z", "--reason", "x"), "is over already"),
+        (("resume", "tryton", "--reason", "x"), "neither paused nor left alone"),
+        (("confirm", "tryton", "erp-2", "--reason", "x"), "no run has met tryton yet"),
+    ],
+)
+def test_what_can_not_be_paused_resumed_or_confirmed_is_said_why(
+    ledgered: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = ledgered(*arguments)
+
+    assert ended.code == cli.MISCONFIGURED
+    assert said in ended.err
+
+
+def test_a_pause_may_name_an_instant_in_any_zone(ledgered: Command, ledger: Ledger) -> None:
+    ended = ledgered("pause", "tryton", "--until", "2099-12-31T23:00-05:00", "--reason", "year-end close")
+
+    assert "until 2100-01-01 04:00 UTC" in ended.out
+    assert ledger.pauses()["tryton"].until == datetime(2100, 1, 1, 4, tzinfo=UTC)
+
+
+def test_a_system_that_is_left_alone_is_told_by_status_and_resumed(ledgered: Command, ledger: Ledger) -> None:
+    ledger.start_run("run-1", "full")
+    ledger.circuit_failed("tryton", at=datetime(2026, 11, 23, tzinfo=UTC), reason="connection refused")
+
+    (told,) = ledgered("status", "--json").told["Systems left alone"]
+
+    assert (told["system"], told["since"], told["why"]) == (
+        "tryton", "2026-11-23 00:00:00+00:00", "connection refused",
+    )  # fmt: skip
+    assert ledgered("resume", "tryton", "--reason", "it is back").code == cli.DONE
+
+
+def test_another_organisation_is_confirmed_by_name(ledgered: Command, ledger: Ledger) -> None:
+    ledger.check_identity("tryton", "erp-1")
+
+    ended = ledgered("confirm", "tryton", "erp-2", "--reason", "moved to another server")
+
+    assert (ended.code, ended.out) == (cli.DONE, "tryton is erp-2 from now on; it was erp-1.\n")
+    ledger.check_identity("tryton", "erp-2")
 
 
 def test_an_audit_trail_that_somebody_changed_fails(ledgered: Command, ledger: Ledger, database_url: str) -> None:

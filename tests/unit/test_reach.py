@@ -210,6 +210,17 @@ def test_another_organisation_is_noticed_when_a_system_comes_back(site: Site) ->
         pytest.fail("it was asked")
 
 
+def test_a_write_that_was_not_sent_opens_the_circuit_only_if_the_system_is_down(site: Site) -> None:
+    site.reach().suspect("tryton")
+    assert site.ledger.systems_down() == []
+
+    site.server.down = True
+    site.reach().suspect("tryton")
+
+    assert [each.system for each in site.ledger.systems_down()] == ["tryton"]
+    assert site.server.arrived == 2
+
+
 NIGHT = Window(opens="22:00", closes="02:00", zone="America/New_York")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 import requests
 
@@ -118,6 +119,51 @@ def test_the_system_is_given_the_time_that_it_asks_for(scripted, clock):
     read(wire)
 
     assert (clock.now() - started).total_seconds() == 7
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 09:01:30 GMT", "Date": "Mon, 23 Nov 2026 09:00:00 GMT"}, 90.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 08:00:00 GMT", "Date": "Mon, 23 Nov 2026 09:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 09:01:30 GMT"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_a_wait_is_a_number_or_a_date_by_the_servers_own_clock(headers, seconds):
+    response = requests.Response()
+    response.headers.update(headers)
+
+    assert retry_after(response) == seconds
+
+
+def test_a_page_for_people_with_a_time_to_come_back_is_a_throttle_and_without_one_a_wrong_address(scripted, clock):
+    page = (403, b"<html>Too many requests</html>")
+    started = clock.now()
+    wire, _ = scripted((*page, {"Content-Type": "text/html", "Retry-After": "7"}), OK)
+
+    read(wire)
+
+    assert (clock.now() - started).total_seconds() == 7
+    wire, _ = scripted((*page, {"Content-Type": "text/html"}))
+    with pytest.raises(FixConfiguration):
+        read(wire)
+
+
+def test_the_topology_says_how_often_a_call_is_sent(scripted, settings, clock):
+    impatient = msgspec.structs.replace(settings, attempts=1)
+    _, far_end = scripted(RESET, OK)
+    session = requests.Session()
+    session.mount("http://crm.test", far_end)
+    wire = Wire(impatient, clock=clock, session=session, auth=ApiKey("crm", "key"), classify=busy)
+
+    with pytest.raises(RetryLater):
+        read(wire)
+
+    assert len(far_end.sent) == 1
 
 
 def test_a_long_wait_is_left_to_the_engine(scripted, clock):
