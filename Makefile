@@ -1,6 +1,7 @@
 # Needs only Python 3.11+ with pip, git and make; everything else is installed beside this file.
 
 SEED ?= 1
+SEEDS ?= 1-20
 PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 RUN := $(UV) run --no-sync
@@ -30,8 +31,8 @@ check: install ## Lint, types, import contracts and every test
 bench: install ## Time the loop on a company 100 times as large, against stand-ins
 	@SYNC_STATE=.sync/bench $(RUN) sync-pipelines demo --fresh --scale 100
 
-faults: install ## Run the tests that break things on purpose
-	@$(RUN) pytest -n 2 --dist loadfile -k "fault or kill or interrupt or lost or crash or outage"
+faults: install ## Live simulated companies under injected faults (SEEDS=100-2100 for a campaign, SEEDS=7 tells one story)
+	@$(RUN) python -m sync_pipelines.testing.simulation $(SEEDS) $(if $(EVENTS),--events $(EVENTS))
 
 install: $(filter .tools/%,$(UV))
 	@$(UV) sync --quiet --locked --all-extras

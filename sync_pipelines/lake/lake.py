@@ -29,6 +29,8 @@ class Lake:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self.db = db
         self._known: dict[tuple[str, str], str] = {}
+        self._columns: dict[str, set[str]] | None = None
+        """Of tables that were asked for in the transaction that is under way: nobody else can change them."""
 
     @classmethod
     def open(cls, *, catalog: str, data: str | Path, memory_limit: str = "", threads: int = 0) -> Lake:
@@ -74,10 +76,11 @@ class Lake:
 
     def columns(self, table: str) -> set[str]:
         """The columns of a table; none where there is no such table."""
-        try:
-            return {name for name, *_ in self.rows(f"DESCRIBE {table}")}
-        except duckdb.CatalogException:
-            return set()
+        if self._columns is None:
+            return {name for name, _ in self._described(table)}
+        if table not in self._columns:
+            self._columns[table] = {name for name, _ in self._described(table)}
+        return self._columns[table]
 
     def snapshot(self) -> int:
         """The lake's newest snapshot: what a plan was made from."""
@@ -96,11 +99,14 @@ class Lake:
     def transaction(self) -> Iterator[None]:
         """Everything in the block is committed, or nothing."""
         self.db.execute("BEGIN")
+        self._columns = {}
         try:
             yield
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
+        finally:
+            self._columns = None
         self.db.execute("COMMIT")
 
     # The record log
@@ -240,6 +246,8 @@ class Lake:
         changed = not same_columns or self._fingerprint("fresh") != self._fingerprint(table)
         if changed:
             self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
+            if self._columns is not None:
+                self._columns.pop(table, None)
         self.db.execute("DROP TABLE fresh")
         return changed
 

@@ -1,0 +1,170 @@
+"""What the systems hold in the end, read from their stores alone: no part of the engine is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sync_pipelines.testing.simulation.world import World, rows
+
+POSTED = ("open", "paid", "uncollectible")
+_DIGITS = {"JPY": 0, "KWD": 3}
+_COMPANY = "company.company"
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A business document as one system holds it."""
+
+    system: str
+    record_id: str
+    number: str
+    currency: str
+    amount_minor: int
+    is_by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A customer as one system holds it."""
+
+    system: str
+    record_id: str
+    number: str
+    name: str
+    external_id: str = ""
+
+
+def minor(amount: Any, currency: str) -> int:
+    """An amount in minor units; half units are away from zero as books have it."""
+    return int((Decimal(str(amount)) * 10 ** _DIGITS.get(currency, 2)).quantize(Decimal(1)))
+
+
+def billed(world: World) -> list[Paper]:
+    """What billing has issued and not voided: invoices, and credit notes as negative amounts."""
+    invoices = [
+        Paper("stripe", i["id"], i["number"], i["currency"].upper(), i["total"])
+        for i in rows(world, "stripe", "invoice")
+        if i["status"] in POSTED
+    ]
+    notes = [
+        Paper("stripe", n["id"], n["number"], n["currency"].upper(), -n["total"])
+        for n in rows(world, "stripe", "credit_note")
+        if n["status"] == "issued"
+    ]
+    return invoices + notes
+
+
+def posted(world: World) -> list[Paper]:
+    """The ERP's customer invoices that are in the books."""
+    found = [r for r in rows(world, "tryton", "account.invoice") if r["state"] in ("posted", "paid")]
+    return [_entered(world, "account.invoice", row, row["total_amount_cache"]) for row in found if row["type"] == "out"]
+
+
+def drafted(world: World) -> list[Paper]:
+    """The ERP's customer invoices that somebody began and nobody posted."""
+    found = [r for r in rows(world, "tryton", "account.invoice") if r["state"] in ("draft", "validated")]
+    return [_entered(world, "account.invoice", row, 0) for row in found]
+
+
+def won(world: World) -> list[Paper]:
+    """The CRM's won deals that have an order number."""
+    return [
+        Paper(
+            "salesforce",
+            o["Id"],
+            o["Order_Number__c"],
+            o["CurrencyIsoCode"],
+            minor(o["Amount"] or 0, o["CurrencyIsoCode"]),
+        )
+        for o in rows(world, "salesforce", "Opportunity")
+        if o["IsWon"] and not o["IsDeleted"] and o["Order_Number__c"]
+    ]
+
+
+def sold(world: World) -> list[Paper]:
+    """The ERP's sales that are not cancelled."""
+    sales = [r for r in rows(world, "tryton", "sale.sale") if r["state"] != "cancelled"]
+    return [_entered(world, "sale.sale", row, _net(world, row)) for row in sales]
+
+
+def _net(world: World, sale: Mapping[str, Any]) -> Decimal:
+    lines = [line for line in rows(world, "tryton", "sale.line") if line["sale"] == sale["id"]]
+    rounding = Decimal(1).scaleb(-_DIGITS.get(_currency(world, sale), 2))
+    each = [
+        Decimal(str(line["quantity"])) * Decimal(str(line["unit_price"])) for line in lines if line["type"] == "line"
+    ]
+    return sum((amount.quantize(rounding) for amount in each), Decimal(0))
+
+
+def _entered(world: World, model: str, row: Mapping[str, Any], amount: Any) -> Paper:
+    currency = _currency(world, row)
+    return Paper(
+        "tryton",
+        str(row["id"]),
+        str(row["reference"] or row["number"] or ""),
+        currency,
+        minor(amount or 0, currency),
+        is_by_hand=("tryton", model, str(row["id"])) in world.by_hand,
+    )
+
+
+def _currency(world: World, row: Mapping[str, Any]) -> str:
+    held = world.boxes["tryton"].store.get("currency.currency", str(row["currency"]))
+    return str(held["code"]) if held else ""
+
+
+def accounts(world: World) -> list[Party]:
+    """The CRM's live accounts that are customers."""
+    return [
+        Party("salesforce", a["Id"], a["AccountNumber"] or "", a["Name"])
+        for a in rows(world, "salesforce", "Account")
+        if not a["IsDeleted"] and a["Active__c"]
+    ]
+
+
+def parties(world: World) -> list[Party]:
+    """The ERP's parties, without the company and its employees."""
+    own = {row["party"] for model in (_COMPANY, "company.employee") for row in rows(world, "tryton", model)}
+    found = [row for row in rows(world, "tryton", "party.party") if row["id"] not in own]
+    return [Party("tryton", str(row["id"]), row["code"] or "", row["name"]) for row in found]
+
+
+def payers(world: World) -> list[Party]:
+    """Billing's customers."""
+    return [
+        Party(
+            "stripe",
+            c["id"],
+            c["metadata"].get("customer_number", ""),
+            c["name"] or "",
+            c["metadata"].get("sync_id", ""),
+        )
+        for c in rows(world, "stripe", "customer")
+        if not c.get("deleted")
+    ]
+
+
+def twice(world: World) -> Iterator[tuple[str, str, list[str]]]:
+    """Business records that one system has more than once and people did not make so: table, key, ids."""
+    for table, papers in (("account.invoice", posted(world) + drafted(world)), ("sale.sale", sold(world))):
+        yield from _repeated(table, [(p.number, p.record_id) for p in papers if not p.is_by_hand])
+    by_hand = {(system, number) for system, _, number in world.by_hand}
+    yield from _repeated(
+        "party.party", [(p.number, p.record_id) for p in parties(world) if ("tryton", p.record_id) not in by_hand]
+    )
+    yield from _repeated("customer", [(p.external_id, p.record_id) for p in payers(world)])
+    yield from _repeated(
+        "product.template", [(t["code"] or "", str(t["id"])) for t in rows(world, "tryton", "product.template")]
+    )
+    granted = [e for e in rows(world, "salesforce", "Entitlement") if not e["IsDeleted"]]
+    yield from _repeated("Entitlement", [(e["Sync_Id__c"] or "", e["Id"]) for e in granted])
+
+
+def _repeated(table: str, keyed: list[tuple[str, str]]) -> Iterator[tuple[str, str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for key, record_id in keyed:
+        found.setdefault(key, []).append(record_id)
+    yield from ((table, key, ids) for key, ids in found.items() if key and len(ids) > 1)

@@ -1,0 +1,401 @@
+"""What happens in the business while the loop is at work: edits, deals, documents, deletes, merges, closings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from sync_pipelines.testing.simulation import people
+from sync_pipelines.testing.simulation.story import Kind
+from sync_pipelines.testing.simulation.world import Happen, World, rows
+
+ZONE = ZoneInfo("America/New_York")
+_ANY = {"start": 1, "step": 14, "apply": 3, "read": 30}
+_BETWEEN = {"apply": 4, "read": 40}
+_POSTED = ("open", "paid", "uncollectible")
+Row = TypeVar("Row")
+
+
+def _one(rng: Random, found: Sequence[Row]) -> Row | None:
+    return rng.choice(found) if found else None
+
+
+# Edits
+
+
+def _account_edited(world: World, rng: Random) -> str | None:
+    account = _one(rng, people.live(world, "Account"))
+    if account is None:
+        return None
+    field, value = rng.choice(
+        (
+            ("BillingStreet", f"{rng.randint(1, 99)} New Street"),
+            ("Phone", f"+1 555 {rng.randint(1000, 9999)}"),
+            ("Name", f"{account['Name']} {rng.randint(2, 9)}"),
+        )
+    )
+    done = people.edit_crm(world, "Account", account["Id"], {field: value})
+    return f"somebody edits {field} of {account['AccountNumber']} in the CRM" if done else None
+
+
+def _party_edited(world: World, rng: Random) -> str | None:
+    party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
+    if party is None:
+        return None
+    done = people.edit_erp(world, "party.party", party["id"], {"name": f"{party['name']} by hand"})
+    return f"a clerk renames party {party['code']}" if done else None
+
+
+def _customer_edited(world: World, rng: Random) -> str | None:
+    customer = _one(rng, rows(world, "stripe", "customer"))
+    if customer is None:
+        return None
+    done = people.bill(world, "POST", f"/v1/customers/{customer['id']}", phone=f"+1 555 {rng.randint(1000, 9999)}")
+    return f"billing edits {customer['id']}" if done else None
+
+
+def _account_entered(world: World, rng: Random) -> str | None:
+    number = f"C-9{rng.randint(1000, 9999)}"
+    values = {
+        "Name": f"Newcomer {number}",
+        "AccountNumber": number,
+        "BillingStreet": f"{rng.randint(1, 99)} Main Street",
+        "BillingCity": "Springfield",
+        "BillingPostalCode": "01101",
+        "BillingCountry": "US",
+        "Billing_Email__c": f"ap@{number.lower()}.example",
+        "CurrencyIsoCode": "USD",
+        "Active__c": True,
+    }
+    return f"account {number} is entered" if people.enter_crm(world, "Account", values) else None
+
+
+# Deals
+
+
+def _deal_won(world: World, rng: Random) -> str | None:
+    known = _one(rng, [o for o in people.live(world, "Opportunity") if o["IsWon"]])
+    if known is None:
+        return None
+    items = [i for i in people.live(world, "OpportunityLineItem") if i["OpportunityId"] == known["Id"]]
+    number = f"D-9{rng.randint(1000, 9999)}"
+    copied = ("AccountId", "CurrencyIsoCode", "Legal_Entity__c", "Name", "Pricebook2Id")
+    values = {name: known[name] for name in copied}
+    values |= {"StageName": "Closed Won", "CloseDate": _today(world), "Order_Number__c": number}
+    made = people.enter_crm(world, "Opportunity", values)
+    if made is None:
+        return None
+    for item in items:
+        line = {name: item[name] for name in ("PricebookEntryId", "Quantity", "UnitPrice")}
+        people.enter_crm(world, "OpportunityLineItem", {"OpportunityId": made, **line})
+    return f"deal {number} is won"
+
+
+def _deal_lost_again(world: World, rng: Random) -> str | None:
+    deal = _one(rng, [o for o in people.live(world, "Opportunity") if o["IsWon"]])
+    if deal is None:
+        return None
+    done = people.edit_crm(world, "Opportunity", deal["Id"], {"StageName": "Closed Lost"})
+    return f"deal {deal['Order_Number__c']} is cancelled" if done else None
+
+
+def _today(world: World) -> str:
+    return world.clock.now().astimezone(ZONE).date().isoformat()
+
+
+# Documents
+
+
+def _invoice(world: World, rng: Random, **more: Any) -> Mapping[str, Any] | None:
+    """Billing issues one more invoice to a customer who has had one."""
+    known = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] in _POSTED])
+    if known is None:
+        return None
+    metadata = {"legal_entity": "US01"} if more.pop("has_entity", True) else {}
+    lines = known["lines"]["data"][: rng.randint(1, 2)]
+    rates = [t["tax_rate_details"]["tax_rate"] for t in lines[0]["taxes"]][:1]
+    draft = people.bill(
+        world,
+        "POST",
+        "/v1/invoices",
+        customer=known["customer"],
+        currency=known["currency"],
+        collection_method="send_invoice",
+        days_until_due=30,
+        metadata=metadata,
+        **({"default_tax_rates": rates} if rates else {}),
+        **more,
+    )
+    if draft is None:
+        return None
+    for line in lines:
+        people.bill(
+            world,
+            "POST",
+            "/v1/invoiceitems",
+            customer=known["customer"],
+            invoice=draft["id"],
+            currency=known["currency"],
+            quantity=rng.randint(1, 7),
+            pricing={"price": line["pricing"]["price_details"]["price"]},
+        )
+    return people.bill(world, "POST", f"/v1/invoices/{draft['id']}/finalize")
+
+
+def _invoice_issued(world: World, rng: Random) -> str | None:
+    made = _invoice(world, rng)
+    return f"invoice {made['number']} over {made['total']} {made['currency']} is issued" if made else None
+
+
+def _invoice_without_entity(world: World, rng: Random) -> str | None:
+    made = _invoice(world, rng, has_entity=False)
+    return f"invoice {made['number']} names no legal entity" if made else None
+
+
+def _invoice_late_in_the_evening(world: World, rng: Random) -> str | None:
+    """Issued at 23:30 of the company's day, which is tomorrow in UTC; at a month's end, or a day of 25 hours."""
+    day = rng.choice(((2026, 10, 31), (2026, 11, 1), (2026, 9, 30), (2026, 6, 30)))
+    at = datetime(*day, 23, 30, tzinfo=ZONE)
+    made = _invoice(world, rng, effective_at=int(at.timestamp()))
+    return f"invoice {made['number']} is issued at {at.isoformat()}" if made else None
+
+
+def _invoice_credited(world: World, rng: Random) -> str | None:
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] in _POSTED and i["total"] > 0])
+    if invoice is None:
+        return None
+    line = rng.choice(invoice["lines"]["data"])
+    wanted = {"type": "invoice_line_item", "invoice_line_item": line["id"], "quantity": 1}
+    made = people.bill(world, "POST", "/v1/credit_notes", invoice=invoice["id"], lines=[wanted])
+    return f"credit note {made['number']} is issued" if made else None
+
+
+def _invoice_voided(world: World, rng: Random) -> str | None:
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"])
+    made = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/void") if invoice else None
+    return f"invoice {invoice['number']} is voided" if invoice and made else None
+
+
+def _invoice_paid(world: World, rng: Random) -> str | None:
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"])
+    paid = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/pay", paid_out_of_band=True) if invoice else None
+    return f"invoice {invoice['number']} is paid" if invoice and paid else None
+
+
+def _invoice_entered_by_hand(world: World, rng: Random) -> str | None:
+    """A clerk enters the ERP's copy of a document that billing has, before we do."""
+    known = {row["reference"] for row in rows(world, "tryton", "account.invoice")}
+    missing = [i for i in rows(world, "stripe", "invoice") if i["status"] in _POSTED and i["number"] not in known]
+    invoice, like = _one(rng, missing), _one(rng, rows(world, "tryton", "account.invoice"))
+    if invoice is None or like is None:
+        return None
+    copied = ("company", "party", "invoice_address", "currency", "journal", "account", "payment_term")
+    values = {name: like[name] for name in copied}
+    made = people.enter_erp(
+        world, "account.invoice", {**values, "type": "out", "number": invoice["number"], "reference": invoice["number"]}
+    )
+    return f"a clerk begins invoice {invoice['number']} by hand" if made else None
+
+
+# Periods
+
+
+def _period_closed(world: World, rng: Random) -> str | None:
+    """The month of a document that is still to be written, else any open one."""
+    known = {row["reference"] for row in rows(world, "tryton", "account.invoice")}
+    dates = [
+        datetime.fromtimestamp(i["effective_at"] or i["created"], ZONE)
+        for i in rows(world, "stripe", "invoice")
+        if i["status"] in _POSTED and i["number"] not in known
+    ]
+    at = _one(rng, dates)
+    name = f"{at:%Y-%m}" if at else f"2026-{rng.randint(4, 11):02d}"
+    state = rng.choice(("closed", "locked"))
+    done = people.close_period(world, name, state)
+    if done and rng.random() < 0.5:
+        world.afterwards.append(lambda: people.open_period(world, name))
+        return f"period {name} is {state} for a while"
+    return f"period {name} is {state}" if done else None
+
+
+# Deletes and merges
+
+
+def _account_deleted(world: World, rng: Random) -> str | None:
+    account = _one(rng, people.live(world, "Account"))
+    done = account is not None and people.bin_crm(world, "Account", account["Id"])
+    return f"account {account['AccountNumber']} is deleted" if account and done else None
+
+
+def _account_restored(world: World, rng: Random) -> str | None:
+    gone = [a for a in rows(world, "salesforce", "Account") if a["IsDeleted"]]
+    account = _one(rng, gone)
+    done = account is not None and people.administer_crm(world, "undelete", {"ids": [account["Id"]]})
+    return f"account {account['AccountNumber']} is restored" if account and done else None
+
+
+def _accounts_merged(world: World, rng: Random) -> str | None:
+    accounts = people.live(world, "Account")
+    if len(accounts) < 2:
+        return None
+    winner, loser = rng.sample(accounts, 2)
+    done = people.administer_crm(world, "merge", {"winner": winner["Id"], "losers": [loser["Id"]]})
+    return f"{loser['AccountNumber']} is merged into {winner['AccountNumber']}" if done else None
+
+
+def _loser_purged(world: World, rng: Random) -> str | None:
+    lost = [a for a in rows(world, "salesforce", "Account") if a["MasterRecordId"]]
+    loser = _one(rng, lost)
+    done = loser is not None and people.administer_crm(world, "purge", {"ids": [loser["Id"]]})
+    return f"the merged account {loser['AccountNumber']} is purged" if loser and done else None
+
+
+def _sale_deleted(world: World, rng: Random) -> str | None:
+    party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
+    done = party is not None and people.delete_erp(world, "party.party", party["id"])
+    return f"a clerk deletes party {party['code']}" if party and done else None
+
+
+def _party_entered_again(world: World, rng: Random) -> str | None:
+    """A record is deleted in the ERP, and made again by hand under the same key."""
+    party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
+    if party is None or not people.delete_erp(world, "party.party", party["id"]):
+        return None
+    made = people.enter_erp(world, "party.party", {"code": party["code"], "name": party["name"]})
+    return f"a clerk deletes party {party['code']} and enters it again" if made else None
+
+
+def _same_name(world: World, rng: Random) -> str | None:
+    """Another company of the same name, in the CRM or the ERP."""
+    account = _one(rng, people.live(world, "Account"))
+    if account is None:
+        return None
+    if rng.random() < 0.5:
+        made: Any = people.enter_erp(world, "party.party", {"name": account["Name"]})
+        return f"a clerk enters a second {account['AccountNumber']} by name" if made else None
+    number = f"C-8{rng.randint(1000, 9999)}"
+    values = {"Name": account["Name"], "AccountNumber": number, "CurrencyIsoCode": "USD", "Active__c": True}
+    made = people.enter_crm(world, "Account", {**values, "BillingCountry": account["BillingCountry"]})
+    return f"account {number} has the name of {account['AccountNumber']}" if made else None
+
+
+# What is seen late, or not at all
+
+
+def _seen_late(world: World, rng: Random) -> str | None:
+    account = _one(rng, people.live(world, "Account"))
+    if account is None:
+        return None
+    values = {"Id": account["Id"], "Phone": f"+1 555 {rng.randint(1000, 9999)}"}
+    seconds = rng.choice((5, 60, 300, 840))
+    given = {"object": "Account", "values": values, "seconds": seconds}
+    done = people.administer_crm(world, "save_late", given)
+    return f"an edit of {account['AccountNumber']} becomes visible after {seconds} s" if done else None
+
+
+def _before_midnight(world: World, rng: Random) -> str | None:
+    """The clock stands just before the company's midnight, when somebody edits and the loop runs."""
+    now = world.clock.now().astimezone(ZONE)
+    at = now.replace(hour=23, minute=59, second=rng.randint(0, 50))
+    world.clock.advance(max(0.0, (at - now) / timedelta(seconds=1)))
+    return _account_edited(world, rng)
+
+
+def _field_vanishes(world: World, rng: Random) -> str | None:
+    """A payload comes without a field that it had."""
+    box, customer = world.boxes["stripe"], _one(rng, rows(world, "stripe", "customer"))
+    if customer is None:
+        return None
+    name = rng.choice(("phone", "email"))
+    box.store.put("customer", customer["id"], {k: v for k, v in customer.items() if k != name})
+    return f"{name} of {customer['id']} no longer arrives"
+
+
+def _value_removed(world: World, rng: Random) -> str | None:
+    account = _one(rng, [a for a in people.live(world, "Account") if a["Phone"]])
+    done = account is not None and people.edit_crm(world, "Account", account["Id"], {"Phone": None})
+    return f"the phone of {account['AccountNumber']} is emptied in the CRM" if account and done else None
+
+
+def _field_shorter(world: World, rng: Random) -> str | None:
+    given = {"object": "Entitlement", "field": "Name", "changes": {"length": 12}}
+    return "Entitlement.Name is now shorter" if people.administer_crm(world, "alter", given) else None
+
+
+def _field_dropped(world: World, rng: Random) -> str | None:
+    vendor = people.crm(world)
+    before = vendor.org.schema
+    done = people.administer_crm(world, "alter", {"object": "Account", "field": "Website", "changes": None})
+
+    def bring_back() -> None:
+        vendor.org.lookup.schema = before
+
+    world.afterwards.append(bring_back)
+    return "Account.Website is hidden from the integration for a while" if done else None
+
+
+def _status_unknown(world: World, rng: Random) -> str | None:
+    contract = _one(rng, people.live(world, "Contract"))
+    if contract is None:
+        return None
+    store = world.boxes["salesforce"].store
+    store.put(
+        "Contract", contract["Id"], {**contract, "Status": "On Hold", "SystemModstamp": people.crm(world).org.now()}
+    )
+    return f"contract {contract['ContractNumber']} has a new status"
+
+
+def _both_sides_edited(world: World, rng: Random) -> str | None:
+    """The same customer is changed on both sides, and our own write comes back as a change."""
+    told = [_account_edited(world, rng), _party_edited(world, rng)]
+    return "; ".join(each for each in told if each) or None
+
+
+# The schedule
+
+
+def _run_beside(world: World, rng: Random) -> str:
+    """A second run starts while this one is under way."""
+    world.nested()
+    return "a second run has come and gone meanwhile"
+
+
+MONEY, SALES = ("invoice",), ("order",)
+CUSTOMERS = ("customer",)
+
+KINDS: dict[str, tuple[Kind, Happen]] = {
+    "F2.seen_late": (Kind(2, _ANY, CUSTOMERS), _seen_late),
+    "F3.before_midnight": (Kind(2, {"start": 1}, CUSTOMERS), _before_midnight),
+    "F4.account_deleted": (Kind(1, _ANY, CUSTOMERS), _account_deleted),
+    "F4.account_restored": (Kind(1, _ANY, CUSTOMERS), _account_restored),
+    "F4.party_deleted": (Kind(1, _ANY, CUSTOMERS), _sale_deleted),
+    "F4.party_entered_again": (Kind(1, _ANY, CUSTOMERS), _party_entered_again),
+    "F5.merged": (Kind(2, _ANY, CUSTOMERS), _accounts_merged),
+    "F5.purged": (Kind(1, _ANY, CUSTOMERS), _loser_purged),
+    "F6.invoice_issued": (Kind(4, _ANY, MONEY), _invoice_issued),
+    "F8.credited": (Kind(2, _ANY, MONEY), _invoice_credited),
+    "F8.voided": (Kind(2, _ANY, MONEY), _invoice_voided),
+    "F8.paid": (Kind(1, _ANY, MONEY), _invoice_paid),
+    "F9.period_closed": (Kind(3, {"apply": 4, "step": 14, "write": 2}, MONEY), _period_closed),
+    "F10.late_in_the_evening": (Kind(2, _ANY, MONEY), _invoice_late_in_the_evening),
+    "F11.no_entity": (Kind(1, _ANY, MONEY), _invoice_without_entity),
+    "F13.edited_meanwhile": (Kind(3, _BETWEEN, CUSTOMERS), _account_edited),
+    "F13.entered_meanwhile": (Kind(2, _BETWEEN, CUSTOMERS), _account_entered),
+    "F13.deal_won": (Kind(2, _ANY, SALES), _deal_won),
+    "F4.deal_lost_again": (Kind(1, _ANY, SALES), _deal_lost_again),
+    "F15.field_shorter": (Kind(1, {"start": 1, "step": 14}, ("entitlement",)), _field_shorter),
+    "F15.field_dropped": (Kind(1, {"start": 1, "read": 20}, CUSTOMERS), _field_dropped),
+    "F15.status_unknown": (Kind(2, _ANY, ("contract",)), _status_unknown),
+    "F17.both_sides": (Kind(3, _ANY, CUSTOMERS), _both_sides_edited),
+    "F17.party_edited": (Kind(2, _BETWEEN, CUSTOMERS), _party_edited),
+    "F17.customer_edited": (Kind(1, _BETWEEN, CUSTOMERS), _customer_edited),
+    "F21.run_beside": (Kind(2, {"step": 14, "apply": 3}), _run_beside),
+    "F22.field_vanishes": (Kind(1, _ANY, CUSTOMERS), _field_vanishes),
+    "F22.value_removed": (Kind(1, _ANY, CUSTOMERS), _value_removed),
+    "F24.same_name": (Kind(2, _ANY, CUSTOMERS), _same_name),
+    "F8.by_hand": (Kind(1, _ANY, MONEY), _invoice_entered_by_hand),
+}
+"""Each with how it is drawn and what it does."""

@@ -1,0 +1,15 @@
+"""Everything that can happen, by name."""
+
+from __future__ import annotations
+
+from sync_pipelines.testing.simulation import business, wire_fault
+from sync_pipelines.testing.simulation.story import Kind
+from sync_pipelines.testing.simulation.world import Happen
+
+CRASH = Kind(6, {"ledger": 400, "lake": 700, "system": 120})
+
+KINDS: dict[str, Kind] = {
+    "crash": CRASH,
+    **{name: kind for name, (kind, _) in {**wire_fault.KINDS, **business.KINDS}.items()},
+}
+HAPPENINGS: dict[str, Happen] = {name: happen for name, (_, happen) in {**wire_fault.KINDS, **business.KINDS}.items()}

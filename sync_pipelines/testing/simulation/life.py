@@ -1,0 +1,126 @@
+"""Living a story: runs one after another while things happen, and then peace until nothing moves any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sync_pipelines.course import VERBS, Step, course, walk
+from sync_pipelines.errors import SyncError
+from sync_pipelines.loop import Loop, Mode
+from sync_pipelines.testing.simulation.pulse import Died
+from sync_pipelines.testing.simulation.world import World
+
+SETTLING = 26 * 3600
+"""Seconds after which everything is visible, and every pause for a system is over."""
+BETWEEN = 2 * 3600
+MOST_QUIET_RUNS = 5
+_STEPS = VERBS[:-1]
+
+
+class Unexpected(Exception):
+    """A run ended with an error that says nothing about what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the peace came: how many runs it took, and what the last one still planned and wrote."""
+
+    runs: int
+    planned: int
+    written: int
+    error: str = ""
+
+
+def live(world: World) -> Ended:
+    """Everything that the story tells, then the peace after it."""
+    story = world.story
+    world.nested = lambda: _beside(world)
+    for number, (mode, gap) in enumerate(zip(story.modes, story.gaps, strict=True), 1):
+        world.begin_run(number)
+        _run(world, str(number), mode)
+        _keep_trying(world, number)
+        world.clock.advance(gap)
+    return _calm(world, len(story.modes))
+
+
+def _keep_trying(world: World, number: int) -> None:
+    """While a system is down, somebody runs the loop again and again."""
+    attempt = 0
+    while world.traffic.down and world.clock.now() < max(world.traffic.down.values()):
+        attempt += 1
+        world.clock.advance(1800)
+        world.pulse.begin()
+        _run(world, f"{number}-again-{attempt}", "incremental")
+
+
+def _beside(world: World) -> None:
+    _run(world, "beside", "incremental", is_nested=True)
+
+
+def _run(world: World, name: str, mode: str, *, is_nested: bool = False) -> str:
+    """One process from its start to its end; what ended it, if it was not its work."""
+    run_id = f"run-{name}-{len(world.traffic.log)}"
+    world.tell(f"run {run_id}, {mode}")
+    ended = ""
+    try:
+        with _open(world, run_id, mode) as loop:
+            steps = course(loop, world.story.domains, _STEPS)
+            for _ in walk(steps if is_nested else [_watched(world, step) for step in steps]):
+                pass
+    except Died:
+        world.died()
+    except SyncError as error:
+        ended = type(error).__name__
+        world.tell(f"run {run_id} ends: {ended}: {error}")
+    except Exception as error:
+        raise Unexpected(f"{type(error).__name__}: {error}") from error
+    return ended
+
+
+def _open(world: World, run_id: str, mode: str) -> Any:
+    chosen: Mode = "full" if mode == "full" else "incremental"
+    return Loop.open(
+        world.topology,
+        run_id=run_id,
+        mode=chosen,
+        clock=world.clock,
+        open_planes=world.planes.open,
+        connect=world.connect,
+    )
+
+
+def _watched(world: World, step: Step) -> Step:
+    """The step, before which things may happen."""
+
+    def call() -> Any:
+        world.happen("step")
+        if step.verb == "apply":
+            world.happen("apply")
+        return step.call()
+
+    return replace(step, call=call)
+
+
+def _calm(world: World, number: int) -> Ended:
+    """Nothing goes wrong any more: runs follow each other until one has nothing left to do."""
+    world.make_peace()
+    world.clock.advance(SETTLING)
+    world.traffic.settle(everything=True)
+    for attempt in range(1, MOST_QUIET_RUNS + 1):
+        world.traffic.run = number + attempt
+        before = len(world.traffic.log)
+        error = _run(world, f"calm-{attempt}", "full")
+        written = sum(asked.is_write for asked in world.traffic.log[before:])
+        planned = _planned(world, f"run-calm-{attempt}-{before}")
+        if not written and not planned and not error:
+            return Ended(attempt, 0, 0)
+        world.clock.advance(BETWEEN)
+    return Ended(MOST_QUIET_RUNS, planned, written, error)
+
+
+def _planned(world: World, run_id: str) -> int:
+    counts = (
+        row["counts"] for row in world.planes.ledger_rows(f"SELECT counts FROM ledger.plans WHERE run_id = '{run_id}'")
+    )
+    return sum(sum(each.values()) for each in counts)

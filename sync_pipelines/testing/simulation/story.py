@@ -1,0 +1,103 @@
+"""A story: everything that happens to one company, drawn from a seed before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+
+DOMAINS = ("customer", "product", "pricing", "contract", "order", "invoice", "entitlement")
+_CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
+    (("customer", "order", "invoice"), 6),
+    (("customer", "invoice"), 7),
+    (("customer", "order"), 5),
+    (("customer",), 3),
+    (("product",), 1),
+    (("product", "pricing"), 1),
+    (("customer", "contract"), 2),
+    (("customer", "product", "entitlement"), 1),
+)
+"""Which domains a company keeps in agreement, and how often: the way of money into the books most of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happens: at the nth beat, call or step of a kind in a run.
+
+    Kinds are "start", "step", "apply", "call", "read", "write", and for a death the planes "lake",
+    "ledger" and "system".
+    """
+
+    run: int
+    kind: str
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return f"run {self.run}, {self.kind} {self.nth}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happens; what it draws itself, it draws from `seed`."""
+
+    number: int
+    name: str
+    moment: Moment
+    seed: int
+
+    @property
+    def fault(self) -> str:
+        """The fault's number, as the list of faults has it."""
+        return self.name.partition(".")[0]
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.name} at {self.moment}"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One company's life: its domains, how many runs of which mode, and what happens in them."""
+
+    seed: int
+    domains: tuple[str, ...]
+    modes: tuple[str, ...]
+    gaps: tuple[int, ...]
+    """Seconds after each run until the next."""
+    events: tuple[Event, ...]
+
+    def only(self, numbers: Iterable[int]) -> Story:
+        """The same story, in which nothing happens but these events."""
+        kept = set(numbers)
+        return replace(self, events=tuple(event for event in self.events if event.number in kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How an event of a name is drawn: how often, at which moments, and up to which count of them."""
+
+    weight: int
+    at: Mapping[str, int]
+    needs: tuple[str, ...] = ()
+    """The domains without which it would mean nothing."""
+
+
+def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
+    """The story of a seed; equal seeds and kinds give equal stories."""
+    rng = Random(f"{seed}|story")
+    domains = rng.choices([names for names, _ in _CHOICES], [weight for _, weight in _CHOICES])[0]
+    runs = rng.choice((1, 1, 2))
+    fitting = {name: kind for name, kind in kinds.items() if set(kind.needs) <= set(domains)}
+    names = rng.choices(list(fitting), [kind.weight for kind in fitting.values()], k=rng.randint(2, 6))
+    return Story(
+        seed=seed,
+        domains=domains,
+        modes=("full", *(rng.choice(("full", "incremental")) for _ in range(runs - 1))),
+        gaps=tuple(rng.choice((0, 60, 300, 3600, 28_800)) for _ in range(runs)),
+        events=tuple(_event(number, name, fitting[name], runs, rng) for number, name in enumerate(names, 1)),
+    )
+
+
+def _event(number: int, name: str, kind: Kind, runs: int, rng: Random) -> Event:
+    at = rng.choice(sorted(kind.at))
+    moment = Moment(rng.randint(1, runs), at, rng.randint(1, kind.at[at]))
+    return Event(number, name, moment, rng.randrange(1 << 30))

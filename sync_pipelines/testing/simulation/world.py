@@ -1,0 +1,179 @@
+"""A world: one small company, its systems in this process, one clock for all, and whatever befalls it."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import requests
+from msgspec.structs import replace as changed
+
+from sync_pipelines import config
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import System
+from sync_pipelines.engine.topology import SystemSettings, Topology
+from sync_pipelines.sandbox.app import Sandbox
+from sync_pipelines.sandbox.clock import VirtualClock
+from sync_pipelines.sandbox.demo import SECRETS
+from sync_pipelines.sandbox.erp import DATABASE
+from sync_pipelines.sandbox.launch import VENDORS, open_sandbox
+from sync_pipelines.testing.simulation import company
+from sync_pipelines.testing.simulation.line import Line, Traffic
+from sync_pipelines.testing.simulation.planes import SimulatedPlanes
+from sync_pipelines.testing.simulation.pulse import Pulse
+from sync_pipelines.testing.simulation.story import Event, Story
+
+BEGINNING = datetime(2026, 11, 23, 14, tzinfo=UTC)
+CALLS_PER_SECOND = 100_000.0
+Happen = Callable[["World", Random], str | None]
+"""Lets something happen; says what in a few words, or None where nothing could."""
+
+
+class OwnClock(VirtualClock):
+    """A system's clock: the world's, and perhaps some minutes beside it."""
+
+    def __init__(self, base: VirtualClock) -> None:
+        super().__init__(base.now())
+        self._base = base
+
+    @property
+    def virtual(self) -> bool:
+        return True
+
+    def now(self) -> datetime:
+        return self._base.now() + self._skew
+
+    def advance(self, seconds: float) -> None:
+        self._base.advance(seconds)
+
+
+@dataclass
+class World:
+    """What lives from the first run to the last; processes come and go in it."""
+
+    story: Story
+    topology: Topology
+    planes: SimulatedPlanes
+    clock: VirtualClock
+    pulse: Pulse
+    boxes: Mapping[str, Sandbox]
+    injectors: Mapping[str, Happen]
+    log: list[str] = field(default_factory=list)
+    injected: Counter[str] = field(default_factory=Counter)
+    happened: list[str] = field(default_factory=list)
+    by_hand: set[tuple[str, str, str]] = field(default_factory=set)
+    """Records that people or other programs made: system, table, id."""
+    periods: list[tuple[datetime, str, str]] = field(default_factory=list)
+    """When which period of the ERP changed its state, and to what."""
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    """What has to be put right again before peace can come."""
+    nested: Callable[[], None] = lambda: None
+    """Runs the loop once more, while another run is under way."""
+    traffic: Traffic = field(init=False)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _is_peaceful: bool = False
+
+    def __post_init__(self) -> None:
+        self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
+
+    @classmethod
+    def make(cls, story: Story, url: str, *, topology: Topology, injectors: Mapping[str, Happen]) -> World:
+        """The company of a story on the day of its beginning."""
+        clock, pulse = VirtualClock(BEGINNING), Pulse()
+        boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in VENDORS}
+        told = company.rows(company.cut(Random(f"{story.seed}|company")))
+        for name, box in boxes.items():
+            importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name])
+        planes = SimulatedPlanes(url, topology=topology, clock=clock, pulse=pulse)
+        return cls(story, topology, planes, clock, pulse, boxes, injectors)
+
+    def connect(self, settings: SystemSettings, *, clock: Clock) -> System:
+        """A system behind the port, over a line on which things go wrong."""
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("http://", Line(settings.name, self.boxes[settings.name], self.traffic))
+        module = importlib.import_module(f"sync_pipelines.systems.{settings.adapter}")
+        rng = Random(f"{self.story.seed}|{settings.name}|{self.traffic.run}")
+        system: System = module.open_system(settings, clock=clock, session=session, rng=rng)
+        return system
+
+    def tell(self, line: str) -> None:
+        self.log.append(f"{self.clock.now():%m-%d %H:%M:%S} {line}")
+
+    def begin_run(self, number: int) -> None:
+        """A new process: its counts start anew, and it may be going to die."""
+        self.traffic.run = number
+        self._counts.clear()
+        deaths = [e for e in self._due_in(number) if e.name == "crash"]
+        self.pulse.begin({event.moment.kind: event.moment.nth for event in deaths})
+        self.happen("start")
+
+    def happen(self, kind: str) -> None:
+        """One more moment of a kind has come; what was to happen then happens."""
+        if self._is_peaceful:
+            return
+        self._counts[kind] += 1
+        for event in self._due_in(self.traffic.run):
+            if event.name != "crash" and (event.moment.kind, event.moment.nth) == (kind, self._counts[kind]):
+                self._perform(event)
+
+    def died(self) -> None:
+        """The process of this run died: say so, and count it."""
+        plane = next(p for p, n in self.pulse.dies_at.items() if self.pulse.beats[p] == n)
+        self._note("crash", f"the process dies at {plane} {self.pulse.beats[plane]}")
+
+    def make_peace(self) -> None:
+        """From now on nothing goes wrong; what was broken on purpose is whole again."""
+        self.traffic.clear()
+        self._is_peaceful = True
+        self.pulse.begin()
+        for put_right in self.afterwards:
+            put_right()
+        for box in self.boxes.values():
+            box.faults.clear()
+            box.clock.skew(0)
+
+    def _due_in(self, run: int) -> list[Event]:
+        return [event for event in self.story.events if event.moment.run == run]
+
+    def _perform(self, event: Event) -> None:
+        told = self.injectors[event.name](self, Random(event.seed))
+        if told is not None:
+            self._note(event.name, told)
+
+    def _note(self, name: str, told: str) -> None:
+        self.injected[name.partition(".")[0]] += 1
+        self.happened.append(f"run {self.traffic.run}: {name}: {told}")
+        self.tell(f"*** {name}: {told}")
+
+
+def topology_of(path: Path, *, state: Path) -> Topology:
+    """The topology of a checkout, with its systems in this process and called one by one."""
+    addresses = {f"{name.upper()}_URL": f"http://{name}.test" for name in VENDORS}
+    addresses["TRYTON_URL"] += f"/{DATABASE}"
+    topology = config.load(path, environment={**SECRETS, **addresses}, state=state)
+    systems = {
+        name: changed(settings, calls_per_second=CALLS_PER_SECOND, concurrency=1)
+        for name, settings in topology.systems.items()
+    }
+    return changed(topology, systems=systems)
+
+
+@contextmanager
+def closing(world: World) -> Iterator[World]:
+    try:
+        yield world
+    finally:
+        world.planes.close()
+
+
+def rows(world: World, system: str, table: str) -> list[Mapping[str, Any]]:
+    """What a system holds, past its interface."""
+    return world.boxes[system].store.all(table)
