@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sync_pipelines import config, mappings, planes
 from sync_pipelines.clock import SystemClock
+from sync_pipelines.engine.retirement import notice
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import SyncError
 from sync_pipelines.ledger import guard
@@ -70,7 +71,8 @@ def _trail(guarded: bool) -> Complaint:
 
 
 def _systems(topology: Topology) -> Iterator[Complaint]:
-    systems = Systems(topology.systems, clock=SystemClock())
+    clock = SystemClock()
+    systems = Systems(topology.systems, clock=clock)
     for name in systems:
         try:
             system = systems[name]
@@ -80,4 +82,7 @@ def _systems(topology: Topology) -> Iterator[Complaint]:
             yield Complaint(name, False, str(error))
             continue
         told = ", ".join(f"{each} {count}" for each, count in counted.items() if count is not None)
+        ending = notice(system.passport, on=clock.now().date())
         yield Complaint(name, True, f"{identity} answers, API {system.passport.api_version}; {told}")
+        if ending:
+            yield Complaint(f"version of {name}", False, ending)

@@ -12,6 +12,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.engine.circuit import Circuit, Phase
 from sync_pipelines.engine.port import System
 from sync_pipelines.engine.reconcile import Item
+from sync_pipelines.engine.retirement import version_is_supported
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.engine.window import held_until
 from sync_pipelines.errors import RetryLater
@@ -112,6 +113,8 @@ class Reach:
             self._recognise(name, self.systems.ask_once(name))
         elif meet and name not in self.met:
             self._recognise(name, self.systems[name].identity())
+            passport, today = self.systems[name].passport, self.clock.now().date()
+            self.ledger.save_checks(self.run_id, version_is_supported(name, passport, on=today))
 
     def _recognise(self, name: str, identity: str) -> None:
         self.ledger.check_identity(name, identity)

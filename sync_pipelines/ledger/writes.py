@@ -163,7 +163,7 @@ def record_intents(change: Change, write_ids: Sequence[str]) -> None:
     begun = change.connection.execute(
         update(writes)
         .where(writes.c.write_id == relation.c.write_id, writes.c.state.in_((*REPLANNED, *_UNSETTLED)))
-        .values(state=State.INTENT, updated_at=change.at)
+        .values(state=State.INTENT, updated_at=change.at, **_QUIET)
         .returning(writes.c.write_id, writes.c.correlation_id, writes.c.plan_id, number.label("number"))
     ).all()
     if len(begun) < len(set(write_ids)):

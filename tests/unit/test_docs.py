@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 from sync_pipelines import cli, loop
-from sync_pipelines.engine import apply, conform, extract, match, plan, proof, reconcile, topology
+from sync_pipelines.engine import apply, conform, extract, match, plan, proof, reconcile, retirement, topology
 from sync_pipelines.lake.tables import TABLES
 from sync_pipelines.ledger.tables import METADATA
 
@@ -69,7 +69,7 @@ def anchors(page: Path) -> set[str]:
 def check_names() -> set[str]:
     """The names that the engine gives to checks, those with systems in them up to the first system."""
     names: set[str] = set()
-    for module in (extract, conform, match, plan, apply, proof):
+    for module in (extract, conform, match, plan, apply, proof, retirement):
         tree = ast.parse(Path(str(module.__file__)).read_text())
         for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Check"):
             names |= {text for k in call.keywords if k.arg == "name" for text in _literals(k.value, tree)}

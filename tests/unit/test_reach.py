@@ -18,6 +18,7 @@ from requests.structures import CaseInsensitiveDict
 
 from sync_pipelines import config
 from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import Passport
 from sync_pipelines.engine.topology import SystemSettings, Topology, Window
 from sync_pipelines.errors import RetryLater, Stop, SyncError
 from sync_pipelines.ledger import Ledger
@@ -25,6 +26,7 @@ from sync_pipelines.reach import OUTAGES, Reach
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.http import Wire, retry_after
 from sync_pipelines.systems.registry import Systems
+from sync_pipelines.testing.memory import PASSPORT
 from tests.conftest import StandingClock
 
 TOPOLOGY = config.load(Path(__file__).parents[2] / "sync.toml", environment={}, strict=False)
@@ -64,6 +66,7 @@ class Erp:
     """A system with one call, over the wire that all adapters share."""
 
     wire: Wire
+    passport: Passport = PASSPORT
 
     def identity(self) -> str:
         return str(self.wire.call("GET", "/me", route="GET /me", safe=True).json())

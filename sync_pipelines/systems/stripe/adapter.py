@@ -87,7 +87,7 @@ PASSPORT = Passport(
     batch_atomic=False,
     idempotency_seconds=DAY,
     locking=Locking.REREAD,
-    keys={ANY: f"metadata.{EXTERNAL_ID}", "products": "id"},
+    keys={"products": "id", ANY: f"metadata.{EXTERNAL_ID}"},
     settling_seconds=120,
     rate=Rate(25, 1, "HTTP 429, rate_limit"),
 )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import create_engine, text
 
+from sync_pipelines.engine.apply import DRIFTED
+from sync_pipelines.engine.doubt import UNSETTLED, Attempted
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.errors import Stop
@@ -122,3 +124,39 @@ def test_ten_thousand_writes_go_through_in_a_handful_of_statements(
     assert plan.counts == {"create": 10_000}
     assert ledger.writes_by_state("run-1") == {"confirmed": 10_000}
     assert ledger.verify_audit() is None
+
+
+def test_what_is_known_of_attempts_is_the_first_start_and_the_latest_end(
+    ledger: Ledger, write: Maker, origin: Origins, clock: StandingClock
+) -> None:
+    ledger.save_plan(origin(), [write("1"), write("2"), write("3")])
+    first_at = clock.now()
+    ledger.record_intents(["write-1"])
+    clock.sleep(5)
+    ledger.record_outcomes([Outcome("write-1", State.IN_DOUBT, code=UNSETTLED)])
+    ledger.record_intents(["write-1", "write-2"])
+    second_at = clock.now()
+
+    known = ledger.attempted(["write-1", "write-2", "write-3"])
+
+    assert known == {
+        "write-1": Attempted(first_at, second_at, None, was_read=False),
+        "write-2": Attempted(second_at, second_at, None, was_read=False),
+    }
+    clock.sleep(5)
+    ledger.record_outcomes([Outcome("write-1", State.IN_DOUBT, code=UNSETTLED)])
+    assert ledger.attempted(["write-1"]) == {"write-1": Attempted(first_at, second_at, clock.now(), was_read=True)}
+
+
+def test_a_write_that_was_refused_because_its_target_had_changed_is_planned_anew(
+    ledger: Ledger, write: Maker, origin: Origins
+) -> None:
+    ledger.save_plan(origin("run-1"), [write("1"), write("2")])
+    ledger.record_intents(["write-1", "write-2"])
+    refused = [Outcome("write-1", State.REFUSED, code=DRIFTED), Outcome("write-2", State.REFUSED, code="bad")]
+    ledger.record_outcomes(refused)
+
+    again = ledger.save_plan(origin("run-2"), [write("1"), write("2")])
+
+    assert _states(ledger, again.plan_id) == {"C-1": State.PLANNED}
+    assert [held.write.label for held in again.held] == ["C-2"]
