@@ -131,7 +131,8 @@ class Terminal:
 
     def _findings(self, summary: Mapping[str, Any]) -> None:
         if not summary["findings"]:
-            self.console.print("[bold]Findings[/]: none. All systems agree.")
+            agreed = "None in what was compared." if summary.get("not_run") else "none. All systems agree."
+            self.console.print(f"[bold]Findings[/]: {agreed}")
             return
         table = Table(
             "Domain", "Findings", "At stake", title="Findings", title_justify="left", box=None, pad_edge=False

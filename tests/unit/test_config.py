@@ -149,6 +149,10 @@ def test_an_exception_goes_to_the_owner_of_its_kind_or_to_the_default(load: Load
          "[domains.product] schedule zone 'Mars/Olympus' is not a time zone"),
         (('zone = "America/New_York"\ncurrency', 'zone = "../etc"\ncurrency'),
          "[legal_entities.US01] zone '../etc' is not a time zone"),
+        (("calls_per_second = 5", 'maintenance = [{ opens = "22:00", closes = "02:00", zone = "Mars/Olympus" }]'),
+         "[systems.crm] maintenance zone 'Mars/Olympus' is not a time zone"),
+        (("calls_per_second = 5", 'exceptions = "nobody"'),
+         "[systems.crm] exceptions go to 'nobody', who is not in [people]"),
         (("[domains.product]\n", "[domains.gadget]\n"), "[domains.gadget] is not one of customer, product, pricing"),
         (('systems = ["crm", "erp"]', "systems = []"), "'code' is owned by 'crm', which does not hold the domain"),
     ],
@@ -196,6 +200,26 @@ def test_a_field_has_one_owner_and_not_a_list_of_them(load: Load) -> None:
 )  # fmt: skip
 def test_a_value_of_another_shape_is_refused_with_its_place(load: Load, swap: tuple[str, str], complaint: str) -> None:
     assert complaint in refusal(load, swap)
+
+
+WINDOW = 'maintenance = [{ opens = "22:00", closes = "02:00", zone = "UTC", days = ["sat"] }]'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"22:00"', '"24:00"'), ('"02:00"', '"2:00"'), ('"sat"', '"saturday"'), ("opens", "starts")]
+)
+def test_a_window_of_another_form_is_refused_with_its_place(load: Load, old: str, new: str) -> None:
+    assert load(("calls_per_second = 5", WINDOW)).systems["crm"].maintenance[0].days == ["sat"]
+
+    assert "maintenance" in refusal(load, ("calls_per_second = 5", WINDOW.replace(old, new)))
+
+
+def test_an_outage_belongs_to_whom_the_system_names_or_else_to_its_first_domain(load: Load) -> None:
+    named = ("calls_per_second = 5", 'exceptions = "operations"')
+    people = ("[people]\n", '[people]\noperations = { name = "Operations" }\n')
+
+    assert load().owner_of_outages("crm") == "product"
+    assert load(named, people).owner_of_outages("crm") == "operations"
 
 
 def test_variables_that_are_not_set_are_told_by_name_and_without_strictness_left_empty(load: Load) -> None:

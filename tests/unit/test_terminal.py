@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,32 @@ WRITE = Write(
 
 def planned(creates: int = 0, updates: int = 0, held: int = 0) -> Planned:
     return Planned("customer", "erp", "plan-1", 7, creates, updates, held)
+
+
+def test_what_waits_and_what_was_not_run_is_told_and_agreement_is_not_claimed(terminal: Terminal) -> None:
+    held = {"stripe": {"writes": 1200, "why": "queued until 2026-11-24 07:00 UTC: maintenance"}}
+    left_out = {"tryton/party": "tryton is down", "order/links": "it needs tryton, which can't be asked now"}
+
+    terminal.summary(QUIET | {"queued": held, "not_run": left_out})
+
+    text = told(terminal)
+    assert "Queued for stripe: 1,200 writes, queued until 2026-11-24 07:00 UTC: maintenance" in text
+    assert "Not run: 2 steps, nothing of which is proven; the first, tryton/party: tryton is down" in text
+    assert "All systems agree" not in text
+    assert "Every plan was empty" not in text
+
+
+def test_a_step_that_was_left_out_says_why_and_one_that_queues_until_when(terminal: Terminal) -> None:
+    left_out = line(Told(Step("order/links", "match", "order", lambda: None), None, "it needs tryton"))
+    queued = ended("order/writes/tryton", Applied("order", "tryton", "plan-1", {"planned": 2}, "queued until 07:00"))
+
+    with terminal.progress(2) as tell:
+        tell(left_out)
+        tell(queued)
+
+    text = told(terminal)
+    assert re.search(r"- order/links .*it needs tryton", text)
+    assert re.search(r"✓ order/writes/tryton .*queued until 07:00", text)
 
 
 def test_a_plan_is_told_as_a_diff(terminal: Terminal) -> None:
