@@ -20,6 +20,7 @@ RECORD = {
     "external_id": "The id of our link, as the record carries it.",
     "counterpart_id": "The id of the same thing elsewhere, as the record carries it.",
     "label": "What a person calls the record.",
+    "posting_on": "The day on which the books took it, where it isn't the record's own.",
 }
 """The columns that every canonical record has beside its domain's fields."""
 

@@ -154,7 +154,7 @@ def _plan(topology: Topology, name: str, target: str) -> dg.AssetsDefinition:
         group=name,
         about=f"The writes that would bring {target} to what the owners of each {name} field say, with the "
         "value before and after. Saved and pinned to a snapshot; planning writes nothing to any system.",
-        deps=[(name, "links"), *mappings.write_sources(target, name)],
+        deps=[(name, "links"), *mappings.plan_sources(target, name)],
         claims=checks.PLAN,
         kinds=frozenset({"sql", "postgres"}),
         owners=_owners(topology, name),

@@ -19,6 +19,7 @@ from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.topology import (
     DomainSettings,
     LegalEntity,
+    PeriodPolicy,
     Person,
     Planes,
     Schedule,
@@ -141,6 +142,8 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     ]
     found += [f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held]
     found += [f"scope names {s!r}, which does not hold the domain" for s in set(domain.scope) - held]
+    if domain.closed_period is not PeriodPolicy.HOLD and not DOMAINS[name].ledger:
+        found.append(f"closed_period is {domain.closed_period}, but nothing of it is posted in the books")
     conditions = [domain.create_when, *domain.scope.values()]
     found += [problem for condition in filter(None, conditions) for problem in _condition_problems(condition, fields)]
     if "default" not in domain.exceptions:

@@ -22,7 +22,7 @@ from sync_pipelines import mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, correlation, proof
+from sync_pipelines.engine import claim, correlation, period, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
@@ -132,10 +132,10 @@ class Loop:
         return [name for owner, name in mappings.sources(system, domain) if owner == system]
 
     def objects_for_writing(self, domain: str, target: str) -> list[str]:
-        """The objects that a domain's write mapping reads, where the target may be written."""
+        """The objects that planning a domain for a target reads beside its records, where it may be written."""
         if target not in self.topology.domains[domain].targets:
             return []
-        return [name for owner, name in mappings.write_sources(target, domain) if owner == target]
+        return [name for owner, name in mappings.plan_sources(target, domain) if owner == target]
 
     def extract(self, system: str, object: str) -> Extraction:
         """Read one object's changes into the record log."""
@@ -184,6 +184,7 @@ class Loop:
         """Compute and save the writes that a target needs; it writes to no system."""
         settings = self.topology.domains[domain]
         self._show(domain, target)
+        self._keep_periods(domain, target)
         with self._links():
             writes, waiting = planning.plan(
                 self.lake,
@@ -192,6 +193,7 @@ class Loop:
                 target=target,
                 write_sql=self._write_sql(domain, target),
                 numbers=correlation.numbers(self.lake, self.topology.domains),
+                can_move=mappings.keeps_posting_date(target, domain),
             )
         saved = self.ledger.save_plan(
             Origin(
@@ -235,7 +237,9 @@ class Loop:
             self._hold_to_limit(domain, target, plan)
             saved = self.ledger.verified_writes(plan.plan_id)
             open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}
-            ended = self._carry_out(domain, target, list(open_ones.values()), plan)
+            barred = self._barred(domain, target, list(open_ones.values()))
+            unbarred = [w for key, w in open_ones.items() if key not in barred]
+            ended = barred | self._carry_out(domain, target, unbarred, plan)
             self._link(domain, target, [open_ones[key].write for key in ended], ended)
             hold = self.reach.hold(target)
             if hold is None:
@@ -252,7 +256,8 @@ class Loop:
         """Read what was written, then compare both sides of every pair and account for every difference."""
         self._reread(domain)
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
-        with self.lake.relation("dead_letters", self.ledger.dead_letters(domain)), self._links():
+        letters, moved = self.ledger.dead_letters(domain), self.ledger.moved_writes(domain)
+        with self.lake.relation("dead_letters", letters), self.lake.relation("moved_writes", moved), self._links():
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
             totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
             found = reconciling.items(self.lake, DOMAINS[domain])
@@ -387,6 +392,26 @@ class Loop:
                 f"{plan.plan_id} holds {size:,} writes of {domain} to {target}, more than the {limit:,} that "
                 f"[domains.{domain}] limit_writes allows: look at the plan, then raise the limit"
             )
+
+    def _keep_periods(self, domain: str, target: str) -> None:
+        """Bring the periods of a target's books up to date, where a domain's documents are posted in them."""
+        if DOMAINS[domain].ledger:
+            sql, entities = mappings.period_sql(target), self.topology.legal_entities
+            period.keep(self.lake, target, sql=sql, legal_entities=entities)
+
+    def _barred(self, domain: str, target: str, saved: Sequence[SavedWrite]) -> dict[str, Outcome]:
+        """The unsent writes whose period has closed since the plan was made, after one more look at the periods."""
+        dated = [each.write for each in saved if each.state is State.PLANNED and each.write.posting_on]
+        if not dated or self.reach.hold(target):
+            return {}
+        for owner, name in mappings.period_sources(target)[:1]:
+            self._extract(owner, name, prove=False)
+        self._show(domain, target)
+        self._keep_periods(domain, target)
+        barred = applying.barred(dated, period.read(self.lake, target, ledger=DOMAINS[domain].ledger))
+        if barred:
+            self.ledger.record_outcomes(barred)
+        return {outcome.write_id: outcome for outcome in barred}
 
     def _carry_out(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> dict[str, Outcome]:
         unsettled = [each for each in saved if each.state in UNSETTLED]

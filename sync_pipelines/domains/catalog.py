@@ -97,6 +97,7 @@ INVOICE = Domain(
     amount="total_minor",
     dated="issued_on",
     counts_when="status = 'posted'",
+    ledger="receivable",
 )
 
 ENTITLEMENT = Domain(

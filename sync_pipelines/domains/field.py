@@ -56,7 +56,8 @@ class Domain:
 
     `key` are the fields that identify a record in business terms. `amount` names the field that says what
     a record is worth; where `dated` names a business date too, control totals are taken per currency and
-    period over the records for which `counts_when` (SQL over the fields) holds.
+    period over the records for which `counts_when` (SQL over the fields) holds. `ledger` names the ledger that
+    such records are posted in, so that its periods decide about them; it is empty where nothing is posted.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Domain:
     amount: str = ""
     dated: str = ""
     counts_when: str = "true"
+    ledger: str = ""
 
     def __getitem__(self, name: str) -> Field:
         for candidate in self.fields:

@@ -35,6 +35,7 @@ META: dict[str, str] = {
     "counterpart_id": "VARCHAR",
     "label": "VARCHAR",
     "correlation_id": "VARCHAR",
+    "posting_on": "DATE",
 }
 """Columns that every canonical record has beside its domain's fields, with their DuckDB types.
 
@@ -42,7 +43,8 @@ META: dict[str, str] = {
 `external_id` is the link id that the record carries, if any; `counterpart_id` is the id that the
 record claims for itself in the domain's leading system; `label` is what people call it;
 `correlation_id` is the id of the deal that the record belongs to, or the number of the order or contract
-by which it names that deal.
+by which it names that deal; `posting_on` is the day on which the books took a document, where the system
+keeps one beside the document's own date.
 """
 
 
@@ -60,6 +62,7 @@ def schema(domain: Domain, held: Collection[str]) -> pra.DataFrameSchema:
     columns = {"record_id": _column(pa.string(), nullable=False, unique=True)}
     columns |= {"is_deleted": _column(pa.bool_(), nullable=False)}
     columns |= {name: _column(pa.string()) for name in META if name not in columns}
+    columns["posting_on"] = _column(pa.date32())
     for field in domain.fields:
         if field.name in held:
             kind = _TYPES.get(field.kind, pa.string())

@@ -24,6 +24,7 @@ from sync_pipelines.engine.doubt import (
     read_back,
 )
 from sync_pipelines.engine.outcome import Applied, Check, Result
+from sync_pipelines.engine.period import CLOSED_PERIOD, Period, refusal
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, Shape, State, System
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop
@@ -283,6 +284,18 @@ class _Course:
         ended_at = given_up_at(known, now=now, call_seconds=self.on.call_seconds)
         self.attempted[_id(write)] = replace(known, ended_at=ended_at) if known else Attempted(now, now, ended_at)
         return self.on.system.passport.settling_seconds - (now - ended_at).total_seconds()
+
+
+def barred(writes: Sequence[Write], periods: Mapping[str, Sequence[Period]]) -> list[Outcome]:
+    """Of planned writes that are posted those that the books don't take now; they are planned anew."""
+    found = []
+    for write in writes:
+        of_entity = periods.get(write.legal_entity or "", ())
+        if write.posting_on is None:
+            continue
+        if reason := refusal(write.posting_on, of_entity, is_approved=write.approved_by_team is not None):
+            found.append(Outcome(_id(write), State.FAILED, code=CLOSED_PERIOD, message=reason))
+    return found
 
 
 def _id(write: Write) -> str:

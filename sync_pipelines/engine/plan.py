@@ -1,7 +1,8 @@
 """Plan: desired minus actual for one target, as writes with a field-level before and after.
 
 Planning only reads. What it decides not to write yet is kept in the table `held_<domain>_<target>` with the
-reason: a gate that is closed, a reference that is not in the target yet, a doubt that a person must settle.
+reason: a gate that is closed, a reference that is not in the target yet, a doubt that a person must settle,
+a period of the books that is closed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
+
 from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
+from sync_pipelines.engine import period
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.correlation import NUMBERS, told
 from sync_pipelines.engine.lake import Lake
@@ -56,6 +61,8 @@ class Write:
     """The team that has to approve it; None where it applies by itself."""
     corrected_by: str | None = None
     """Who edited what is to be sent; None where it is as planned."""
+    posting_on: date | None = None
+    """The day on which the books take it; None where nothing is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +92,31 @@ def held_back(domain: str, target: str) -> str:
 
 
 def plan(
-    lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, write_sql: str, numbers: str = NUMBERS
+    lake: Lake,
+    domain: Domain,
+    settings: DomainSettings,
+    *,
+    target: str,
+    write_sql: str,
+    numbers: str = NUMBERS,
+    can_move: bool = False,
 ) -> tuple[list[Write], int]:
     """The writes that bring a target's records of a domain to what their owners say, and how many must wait.
 
-    `numbers` is a SELECT that tells which deal an order's or contract's number belongs to.
+    `numbers` is a SELECT that tells which deal an order's or contract's number belongs to; `can_move` says
+    whether the target keeps a posting date beside a document's own.
     """
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
     if not fields:
-        lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason WHERE false")
+        lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false")
         return [], 0
     _board(lake, domain, settings, fields, target=target)
+    _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
     _judge(lake, domain, settings, fields, target=target)
     lake.replace(
         held_back(domain.name, target),
-        "SELECT link_id, reason FROM judged WHERE reason IS NOT NULL",
+        "SELECT link_id, reason, kind FROM judged WHERE reason IS NOT NULL",
     )
     _stage(lake, domain, fields, target=target)
     deals = told(lake, domain.name, settings.leader, numbers)
@@ -159,11 +175,34 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
 
 
 def _where_it_moves(lake: Lake, domain: Domain, leader: str, row: str) -> str:
-    """The board's columns that say in which books and which month a leading record's amount moves."""
+    """The board's columns that say in which books and on which day a leading record's amount moves."""
     known = held(lake, domain, leader)
     entity = f"{row}.legal_entity" if "legal_entity" in known else "CAST(NULL AS VARCHAR)"
-    period = f"strftime({row}.{quoted(domain.dated)}, '%Y-%m')" if domain.dated in known else "CAST(NULL AS VARCHAR)"
-    return f"{entity} AS in_entity, {period} AS in_period"
+    day = f"{row}.{quoted(domain.dated)}" if domain.dated in known else "CAST(NULL AS DATE)"
+    return f"{entity} AS in_entity, {day} AS in_on"
+
+
+DECIDED = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("of_entity", "verdict", "decision", "approver")],
+        *[(name, pa.date32()) for name in ("of_day", "posting_on")],
+    ]
+)
+
+
+def _ask_the_books(lake: Lake, domain: Domain, settings: DomainSettings, *, target: str, can_move: bool) -> None:
+    """For each legal entity and day of documents that are posted, what their period makes of them: `decided`."""
+    rows = []
+    if domain.ledger:
+        periods = period.read(lake, target, ledger=domain.ledger)
+        approver = settings.owner_of_exceptions(period.CLOSED_PERIOD)
+        for entity, day in lake.rows("SELECT DISTINCT in_entity, in_on FROM board WHERE leads AND in_on IS NOT NULL"):
+            found = period.decide(day, periods.get(entity, ()), settings.closed_period, can_move=can_move)
+            team = approver if found.verdict is period.Verdict.PROPOSE else None
+            rows.append([entity, found.verdict.value, found.reason, team, day, found.posting_on])
+    decisions = pa.Table.from_pylist([dict(zip(DECIDED.names, row, strict=True)) for row in rows], schema=DECIDED)
+    with lake.relation("decisions", decisions):
+        lake.db.execute("CREATE OR REPLACE TEMP TABLE decided AS SELECT * FROM decisions")
 
 
 def _columns(field: Field, owner: str, target: str) -> tuple[str, str]:
@@ -188,10 +227,11 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
     changed = " OR ".join(_wants(f) for f in fields)
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
     may_create, may_update = target in settings.create, target in settings.update
-    gate = settings.expects(target)
+    gate, leader = settings.expects(target), table(domain.name, settings.leader)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE judged AS
-        WITH gated AS (SELECT record_id FROM {table(domain.name, settings.leader)} WHERE {gate}),
+        WITH gated AS (SELECT record_id FROM {leader} WHERE {gate}),
+        posted AS (SELECT record_id FROM {leader} WHERE coalesce({domain.counts_when}, false)),
         doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
                   WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
                   GROUP BY link_id),
@@ -200,11 +240,20 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
                 WHEN leads AND record_id IS NULL AND {str(may_create).lower()}
                      AND lead_id IN (SELECT record_id FROM gated) THEN 'create'
                 WHEN leads AND lives AND {str(may_update).lower()} AND ({changed}) THEN 'update' END AS operation
-            FROM board)
-        SELECT wanted.* REPLACE (CASE WHEN {_reason("wanted", waiting)} IS NULL THEN operation END AS operation),
-               CASE WHEN operation IS NOT NULL THEN {_reason("wanted", waiting)} END AS reason
-        FROM wanted LEFT JOIN doubt USING (link_id)
-        WHERE operation IS NOT NULL
+            FROM board),
+        weighed AS (
+            SELECT wanted.*, decided.posting_on, decided.approver, {_reason("wanted", waiting)} AS kept,
+                   CASE WHEN verdict = 'hold' THEN decision END AS barred
+            FROM wanted LEFT JOIN doubt USING (link_id)
+            LEFT JOIN posted ON posted.record_id = lead_id
+            LEFT JOIN decided ON of_entity IS NOT DISTINCT FROM in_entity AND of_day = in_on
+                AND posted.record_id IS NOT NULL
+            WHERE operation IS NOT NULL)
+        SELECT * EXCLUDE (kept, barred)
+                   REPLACE (CASE WHEN coalesce(kept, barred) IS NULL THEN operation END AS operation),
+               strftime(coalesce(posting_on, in_on), '%Y-%m') AS in_period, coalesce(kept, barred) AS reason,
+               CASE WHEN kept IS NULL AND barred IS NOT NULL THEN {text(period.CLOSED_PERIOD)} ELSE 'waits' END AS kind
+        FROM weighed
     """)
 
 
@@ -231,7 +280,7 @@ def _stage(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str) 
         lake.db.execute(f"""
             CREATE OR REPLACE TEMP TABLE {name} AS
             SELECT link_id AS write_id, operation, link_id, judged.record_id, link_id AS external_id, judged.label,
-                   {columns}
+                   CASE WHEN judged.posting_on <> in_on THEN judged.posting_on END AS posting_on, {columns}
             FROM judged LEFT JOIN {table(domain.name, target)} own ON own.record_id = judged.record_id
             WHERE operation IS NOT NULL ORDER BY link_id
         """)
@@ -260,8 +309,9 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
     rows = lake.arrow(f"""
         WITH chosen AS (
             SELECT link_id, judged.record_id, label, expected_version, operation, deal,
-                   list_filter([{", ".join(_change(f) for f in fields)}], lambda x: x IS NOT NULL) AS changes,
-                   {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period
+                   list_filter([{", ".join([*map(_change, fields), _MOVED])}], lambda x: x IS NOT NULL) AS changes,
+                   {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period,
+                   approver AS approved_by_team, posting_on
             FROM judged LEFT JOIN deals ON deals.record_id = lead_id WHERE operation IS NOT NULL)
         SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
                mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then", mapped.external_id
@@ -273,6 +323,10 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
         raise FixConfiguration(f"{where} yields more than one request for {twice[0]}: each write is sent once")
     writes = [_write(row, domain=domain.name, target=target) for row in rows]
     return [write for write in writes if write.request.body or write.request.then]
+
+
+_MOVED = f"""CASE WHEN posting_on <> in_on THEN
+    {{'field': 'posting_on', 'before': {shown("in_on")}, 'after': {shown("posting_on")}}} END"""
 
 
 def _change(field: Field) -> str:
@@ -320,8 +374,11 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
         label=row["label"] or row["link_id"],
         changes=tuple(Change(c["field"], c["before"], c["after"]) for c in row["changes"]),
         expected_version=row["expected_version"],
-        **{name: row[name] for name in ("amount_minor", "currency", "legal_entity", "period")},
+        **{name: row[name] for name in _OF_THE_BOOKS},
     )
+
+
+_OF_THE_BOOKS = ("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "posting_on")
 
 
 def _without_nulls(value: Any) -> Any:

@@ -13,6 +13,7 @@ from sync_pipelines.domains import Domain, Field
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts, resolved
+from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.plan import held_back
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import differs, quoted, shown, text, wants
@@ -46,7 +47,8 @@ def reconcile(lake: Lake, domain: Domain, settings: DomainSettings, *, pairs: li
     """Fill the session's `found` with every finding of a domain; returns how many record pairs were compared.
 
     Reads the canonical tables, the doubts of the match, what the plans held back, and the registered
-    relations `links` and `dead_letters` (target, link_id, write_id, kind, code, message, fields).
+    relations `links`, `dead_letters` (target, link_id, write_id, kind, code, message, fields) and `moved_writes`
+    (target, link_id, posting_on, plan_id).
     """
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE found ({COLUMNS})")
     compared = sum(_compare(lake, domain, settings, pair) for pair in pairs)
@@ -66,13 +68,13 @@ def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
     def column(name: str, kind: str) -> str:
         return f"{row}.{quoted(name)}" if name in known else f"CAST(NULL AS {kind})"
 
-    period = f"strftime({column(domain.dated, 'DATE')}, '%Y-%m')" if domain.dated else "NULL"
+    period = f"strftime(coalesce({row}.posting_on, {column(domain.dated, 'DATE')}), '%Y-%m')"
     return ", ".join(
         [
             f"{column(domain.amount, 'BIGINT')} AS amount_minor",
             f"{column('currency', 'VARCHAR')} AS currency",
             f"{column('legal_entity', 'VARCHAR')} AS legal_entity",
-            f"{period} AS period",
+            f"{period if domain.dated else 'NULL'} AS period",
         ]
     )
 
@@ -95,19 +97,57 @@ def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[s
                           max(record_id) FILTER (system = {text(b)}) AS b_id
                    FROM links WHERE domain = {text(domain.name)} GROUP BY link_id)
         SELECT m.link_id, m.a_id, m.b_id, a.label, {_share(lake, domain, pair)} AS share,
+               {_days(lake, domain, pair)},
                list_filter([{disagreements}], lambda x: x IS NOT NULL) AS found, {_context(lake, domain, a, "a")}
         FROM m JOIN {_live(lake, domain, a)} a ON a.record_id = m.a_id
                JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id;
         INSERT INTO found
-        SELECT coalesce(w.kind, 'differs'),
+        WITH waiting AS ({_waiting(lake, domain, b)})
+        SELECT {_kind("differs")},
                {text(a)}, a_id, {text(b)}, b_id, c.link_id, label, f.field, f.value_a, f.value_b,
                CASE WHEN f.field = c.told_by THEN nullif(share, 0) END, currency, legal_entity, period,
-               coalesce(w.message, f.field || ' differs'), f.is_primary, w.target, w.write_id, w.code
+               coalesce(w.message, waiting.reason, f.field || ' differs'), f.is_primary, w.target, w.write_id, w.code
         FROM (SELECT *, unnest(found) AS f, {_told_by(domain)} AS told_by FROM compared) c
         LEFT JOIN dead_letters w
-            ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field);
+            ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field)
+        LEFT JOIN waiting ON waiting.link_id = c.link_id AND f.target = {text(b)};
     """)
+    _find_moved(lake, pair)
     return int(lake.row("SELECT count(*) FROM compared")[0])
+
+
+def _kind(otherwise: str) -> str:
+    """What a finding is called where a period is closed, a write came to nothing, or neither."""
+    return f"""CASE WHEN {text(CLOSED_PERIOD)} IN (w.code, waiting.kind) THEN {text(CLOSED_PERIOD)}
+               ELSE coalesce(w.kind, {text(otherwise)}) END"""
+
+
+def _days(lake: Lake, domain: Domain, pair: tuple[str, str]) -> str:
+    """On which day each side's books have a document, and what it adds to the second one's total."""
+    if not domain.dated or not all({domain.dated, domain.amount} <= held(lake, domain, s) for s in pair):
+        return "CAST(NULL AS DATE) AS day_a, CAST(NULL AS DATE) AS day_b, CAST(NULL AS BIGINT) AS share_b"
+    days = [f"coalesce({row}.posting_on, {row}.{quoted(domain.dated)}) AS day_{row}" for row in ("a", "b")]
+    return f"{', '.join(days)}, CASE WHEN b.counts THEN b.{quoted(domain.amount)} END AS share_b"
+
+
+def _find_moved(lake: Lake, pair: tuple[str, str]) -> None:
+    """A document that each side has in another month moves both months' totals: told for each, with who moved it."""
+    a, b = pair
+    lake.db.execute(f"""
+        INSERT INTO found
+        WITH moved AS (
+            SELECT c.*, m.plan_id, unnest([strftime(day_a, '%Y-%m'), strftime(day_b, '%Y-%m')]) AS month,
+                   unnest([share_b, -share_b]) AS moves
+            FROM compared c LEFT JOIN moved_writes m
+                ON m.target = {text(b)} AND m.link_id = c.link_id AND m.posting_on = day_b
+            WHERE strftime(day_a, '%Y-%m') <> strftime(day_b, '%Y-%m') AND share_b IS NOT NULL)
+        SELECT CASE WHEN plan_id IS NULL THEN 'differs' ELSE 'moved' END, {text(a)}, a_id, {text(b)}, b_id, link_id,
+               label, 'posting_on', {shown("day_a")}, {shown("day_b")}, moves, currency, legal_entity, month,
+               'posted on ' || day_b || ' in ' || {text(b)} || CASE WHEN plan_id IS NULL THEN ', and no plan moved it'
+                   ELSE ': its own period was closed, and ' || plan_id || ' moved it' END,
+               plan_id IS NULL, NULL, NULL, NULL
+        FROM moved
+    """)
 
 
 def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str]) -> str:
@@ -144,7 +184,7 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
     """Of the session's findings: pairs that disagree, findings by kind, amounts at stake by currency."""
     disagreeing = lake.row("""
         SELECT count(DISTINCT (system_a, system_b, link_id)) FILTER (record_a IS NOT NULL AND record_b IS NOT NULL
-            AND kind IN ('differs', 'discarded', 'failed', 'in_doubt', 'refused')) FROM found""")[0]
+            AND kind IN ('closed_period', 'differs', 'discarded', 'failed', 'in_doubt', 'refused')) FROM found""")[0]
     kinds = dict(lake.rows("SELECT kind, count(*) FROM found WHERE is_primary GROUP BY ALL ORDER BY ALL"))
     amounts = dict(
         lake.rows("""
@@ -168,12 +208,13 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
                   WHERE l.domain = {text(domain.name)} AND l.system = {text(other)}),
         doubt AS (SELECT DISTINCT link_id FROM {doubts(domain.name)}
                   WHERE system = {text(other)} OR (kind = 'duplicate' AND system = {text(leader)}))
-        SELECT coalesce(w.kind, 'missing'),
+        SELECT {_kind("missing")},
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
                coalesce(w.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
                    || ' in ' || {text(other)}),
-               w.kind IS NOT NULL OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE), w.target, w.write_id, w.code
+               w.kind IS NOT NULL OR waiting.kind IS NOT DISTINCT FROM {text(CLOSED_PERIOD)}
+                   OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE), w.target, w.write_id, w.code
         FROM {_live(lake, domain, leader)} a
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
         LEFT JOIN waiting ON waiting.link_id = l.link_id
@@ -187,8 +228,9 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
 def _waiting(lake: Lake, domain: Domain, target: str) -> str:
     """What the last plan for a target held back, and why; nothing where there was no plan."""
     if not lake.columns(held_back(domain.name, target)):
-        return "SELECT '' AS link_id, '' AS reason WHERE false"
-    return f"SELECT link_id, min(reason) AS reason FROM {held_back(domain.name, target)} GROUP BY link_id"
+        return "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false"
+    told = held_back(domain.name, target)
+    return f"SELECT link_id, min(reason) AS reason, min(kind) AS kind FROM {told} GROUP BY link_id"
 
 
 def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:

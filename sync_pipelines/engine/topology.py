@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,6 +71,10 @@ class LegalEntity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     zone: str
     currency: str
+    closed_until: date | None = None
+    """The last day for which the books take nothing any more, beside what the systems tell of their periods."""
+    locked_until: date | None = None
+    """The last day for which they only take what the controller approves."""
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +87,17 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cron: str
     zone: str
+
+
+class PeriodPolicy(StrEnum):
+    """What becomes of a document whose period takes it no more."""
+
+    HOLD = "hold"
+    """It waits, and whoever owns the exceptions of kind closed_period is told."""
+    NEXT_OPEN = "next_open"
+    """The books take it on the first day of the next open period; its own date stays."""
+    PROPOSE = "propose"
+    """That team is asked to approve it."""
 
 
 class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +113,8 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A gate: SQL over the leading record's fields that must hold before others are expected to have it."""
     scope: dict[str, str] = {}
     """For a system that is to hold only part of the domain: SQL over the leading record's fields that says which."""
+    closed_period: PeriodPolicy = PeriodPolicy.HOLD
+    """What becomes of a document whose period is closed or locked; only for domains whose documents are posted."""
     limit_writes: int = 10_000
     """The most writes that one plan may hold; past it the plan waits for a person."""
 

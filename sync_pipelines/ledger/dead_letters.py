@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.port import State
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import given
@@ -76,10 +77,15 @@ def discard(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -
 def reopen(change: Change, item_id: int, *, by: str, reason: str) -> bool:
     """Take a discard back: the exception is open again, and its write what it was; False where there is none."""
     item = change.connection.execute(select(work_items).where(work_items.c.item_id == item_id)).one()
+    state = State.FAILED if item.kind == CLOSED_PERIOD else State(item.kind)
     found = change.connection.execute(
         update(writes)
         .where(writes.c.write_id == item.write_id, writes.c.code == DISCARDED)
-        .values(state=State(item.kind), code=item.evidence.get("code", ""), message=item.reason)
+        .values(
+            state=state,
+            code=item.evidence.get("code", ""),
+            message=item.reason,
+        )
         .returning(writes.c.correlation_id)
     ).scalar()
     if found is None:

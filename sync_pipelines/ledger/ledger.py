@@ -272,6 +272,11 @@ class Ledger:
         with self._look() as connection:
             return dead_letters.dead_letters(connection, domain)
 
+    def moved_writes(self, domain: str) -> pa.Table:
+        """Where a plan had the books take a document on another day: target, link_id, posting_on, plan_id."""
+        with self._look() as connection:
+            return writes.moved_writes(connection, domain)
+
     def record_intents(self, write_ids: Sequence[str]) -> None:
         """Say that a call is about to leave; durable when this returns."""
         with self._change() as change:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -155,6 +156,7 @@ writes = Table(
     _text("period", optional=True),
     _text("approved_by_team", optional=True),
     _text("corrected_by", optional=True),
+    Column("posting_on", Date),
     UniqueConstraint("target", "idempotency_key"),
     CheckConstraint("state IN ('planned', 'intent', 'confirmed', 'refused', 'in_doubt', 'failed')", name="state"),
     Index(None, "plan_id", "state"),
@@ -165,7 +167,8 @@ writes = Table(
     Index(None, "record_id_after"),
 )
 """`period` is the month of the business date that the amount moves in ("2026-11"); `approved_by_team` names the team
-that has to approve the write, null where it applies by itself; `corrected_by` who edited what is to be sent."""
+that has to approve the write, null where it applies by itself; `corrected_by` who edited what is to be sent;
+`posting_on` is the day on which the books take it."""
 
 Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
       postgresql_where=text("state IN ('intent', 'in_doubt')"))  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection, Select, and_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
@@ -26,7 +27,7 @@ _UNSETTLED = (State.INTENT, State.IN_DOUBT)
 _QUIET = {"code": "", "message": ""}
 _OWN = (
     *("domain", "target", "link_id", "label", "expected_version"),
-    *("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "corrected_by"),
+    *("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "corrected_by", "posting_on"),
 )
 """What a write says besides its request and its changes."""
 _CONTENT = (
@@ -141,6 +142,21 @@ def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[S
     query = select(writes).where(writes.c.target == target, writes.c.state.in_(_UNSETTLED))
     query = query.where(writes.c.domain == domain) if domain else query
     return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
+
+
+def moved_writes(connection: Connection, domain: str) -> pa.Table:
+    """Where a plan had the books take a document on another day than its own: target, link_id, posting_on, plan_id."""
+    moved = writes.c.changes.contains([{"field": "posting_on"}])
+    query = (
+        select(writes.c.target, writes.c.link_id, writes.c.posting_on, writes.c.plan_id)
+        .where(writes.c.domain == domain, writes.c.state == State.CONFIRMED, moved)
+        .ext(distinct_on(writes.c.target, writes.c.link_id))
+        .order_by(writes.c.target, writes.c.link_id, writes.c.updated_at.desc(), writes.c.write_id)
+    )
+    rows = [tuple(row) for row in connection.execute(query)]
+    kinds = {"target": pa.string(), "link_id": pa.string(), "posting_on": pa.date32(), "plan_id": pa.string()}
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(kinds)
+    return pa.table({n: pa.array(v, kind) for (n, kind), v in zip(kinds.items(), values, strict=True)})
 
 
 def states_of_run(connection: Connection, run_id: str) -> dict[str, int]:

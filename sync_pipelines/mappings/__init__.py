@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.mappings.lineage import trace
@@ -46,6 +47,33 @@ def write_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str | None:
     """The SELECT that turns planned writes into the system's requests; None where nothing is written."""
     path = folder / system / f"{domain}.write.sql"
     return path.read_text() if path.is_file() else None
+
+
+def period_sql(system: str, *, folder: Path = FOLDER) -> str | None:
+    """The SELECT that tells the periods of a system's books; None where the system doesn't tell them."""
+    path = folder / system / "period.sql"
+    return path.read_text() if path.is_file() else None
+
+
+def period_sources(system: str, *, folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """The (system, object) pairs that tell a system's periods."""
+    text, name = period_sql(system, folder=folder), f"{system}/period.sql"
+    return [] if text is None else _read_by(_parse(text, name), name, folder)
+
+
+def plan_sources(system: str, domain: str, *, folder: Path = FOLDER) -> list[tuple[str, str]]:
+    """The (system, object) pairs that planning a domain for a system reads beside the domain's records."""
+    periods = period_sources(system, folder=folder) if DOMAINS[domain].ledger else []
+    return list(dict.fromkeys([*write_sources(system, domain, folder=folder), *periods]))
+
+
+def keeps_posting_date(system: str, domain: str, *, folder: Path = FOLDER) -> bool:
+    """Whether a write mapping has a place for the day on which the books take a document."""
+    text = write_sql(system, domain, folder=folder)
+    if text is None:
+        return False
+    named = _parse(text, f"{system}/{domain}.write.sql").find_all(exp.Column)
+    return any(column.name == "posting_on" for column in named)
 
 
 def columns(system: str, domain: str, *, folder: Path = FOLDER) -> list[str]:
@@ -109,6 +137,7 @@ def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
     parts = (
         read_sql(system, domain, folder=folder),
         write_sql(system, domain, folder=folder) or "",
+        period_sql(system, folder=folder) or "",
         (folder / system / "objects.toml").read_text(),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
@@ -164,8 +193,12 @@ __all__ = [
     "FOLDER",
     "RECORD_COLUMNS",
     "columns",
+    "keeps_posting_date",
     "lineage",
     "objects",
+    "period_sources",
+    "period_sql",
+    "plan_sources",
     "read_sql",
     "sources",
     "version",

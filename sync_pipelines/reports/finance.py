@@ -13,8 +13,8 @@ from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Check, Extraction, Result, Total
 
 EXPLAINING = (
-    *("ambiguous", "deleted", "differs", "discarded", "failed"),
-    *("in_doubt", "merged", "missing", "refused", "unknown"),
+    *("ambiguous", "closed_period", "deleted", "differs", "discarded", "failed"),
+    *("in_doubt", "merged", "missing", "moved", "refused", "unknown"),
 )
 """The kinds of finding that move a control total."""
 

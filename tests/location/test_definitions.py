@@ -76,7 +76,7 @@ def test_the_steps_of_a_domain_follow_one_another(domain: str, defs: dg.Definiti
         assert {f"{of}/{name}" for of, name in mappings.sources(system, domain)} <= upstream(defs, f"{domain}/{system}")
     assert upstream(defs, f"{domain}/links") == {f"{domain}/{system}" for system in settings.systems}
     for target in settings.targets:
-        looked_up = {f"{of}/{name}" for of, name in mappings.write_sources(target, domain)}
+        looked_up = {f"{of}/{name}" for of, name in mappings.plan_sources(target, domain)}
         assert upstream(defs, f"{domain}/plan/{target}") == {f"{domain}/links", *looked_up}
         assert upstream(defs, f"{domain}/writes/{target}") == {f"{domain}/plan/{target}"}
         assert f"{domain}/writes/{target}" in upstream(defs, f"{domain}/reconciliation")

@@ -26,6 +26,7 @@ SELECT
     entity.code AS legal_entity,
     CAST(invoice.party AS VARCHAR) AS customer,
     make_date(invoice.invoice_date.year, invoice.invoice_date.month, invoice.invoice_date.day) AS issued_on,
+    make_date(invoice.accounting_date.year, invoice.accounting_date.month, invoice.accounting_date.day) AS posting_on,
     CASE
         WHEN invoice.state IN ('draft', 'validated') THEN 'draft'
         WHEN invoice.state IN ('posted', 'paid') THEN 'posted'

@@ -82,6 +82,7 @@ SELECT
         'invoice_address': coalesce(CAST(address.record_id AS BIGINT), -1),
         'currency': document.currency_id,
         'invoice_date': strftime(writes.issued_on, '%Y-%m-%d'),
+        'accounting_date': strftime(writes.posting_on, '%Y-%m-%d'),
         'journal': CAST(journal.record_id AS BIGINT),
         'account': document.receivable_id,
         'payment_term': CAST(term.record_id AS BIGINT),

@@ -30,6 +30,7 @@ DEAD_LETTERS = pa.schema(
         ("fields", pa.list_(pa.string())),
     ]
 )
+MOVED = ("target", "link_id", "posting_on", "plan_id")
 
 
 def settings(
@@ -50,6 +51,7 @@ class Scene:
     settings: DomainSettings
     links: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
+    moved: list[Row] = field(default_factory=list)
 
     def hold(self, system: str, *records: Row, fields: Sequence[str] = ()) -> Conformed:
         """Conform the records of a system; `fields` names those that it holds beside what the records show."""
@@ -86,7 +88,7 @@ class Scene:
     def doubts(self) -> list[Row]:
         return self.lake.arrow(f"SELECT * FROM {match.doubts(self.domain.name)} ORDER BY ALL").to_pylist()
 
-    def plan(self, target: str, *, write_sql: str = "", numbers: str = NUMBERS) -> list[Write]:
+    def plan(self, target: str, *, write_sql: str = "", numbers: str = NUMBERS, can_move: bool = False) -> list[Write]:
         with self.lake.relation("links", relation(self.links, LINKS)):
             writes, _ = plan.plan(
                 self.lake,
@@ -95,13 +97,15 @@ class Scene:
                 target=target,
                 write_sql=write_sql or self.write_sql,
                 numbers=numbers,
+                can_move=can_move,
             )
         return writes
 
     @property
     def write_sql(self) -> str:
         """A write mapping whose body has the domain's own names."""
-        body = ", ".join(f"{text(f.name)}: {quoted(f.name)}" for f in self.domain.fields)
+        names = [*(f.name for f in self.domain.fields), "posting_on"]
+        body = ", ".join(f"{text(name)}: {quoted(name)}" for name in names)
         return f"SELECT write_id, 'thing' AS object, to_json({{{body}}}) AS body FROM writes"
 
     def waiting(self, target: str) -> dict[str, str]:
@@ -120,6 +124,7 @@ class Scene:
         with (
             self.lake.relation("links", relation(self.links, LINKS)),
             self.lake.relation("dead_letters", pa.Table.from_pylist(self.dead_letters, schema=DEAD_LETTERS)),
+            self.lake.relation("moved_writes", relation(self.moved, MOVED)),
         ):
             self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs)
         return self.lake.arrow("SELECT * FROM found ORDER BY ALL").to_pylist()

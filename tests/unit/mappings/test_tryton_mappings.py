@@ -55,7 +55,7 @@ class Books:
 
     def body(self, domain: str, *, held: dict[str, Any] | None = None, **write: Any) -> dict[str, Any]:
         """The request for one planned write; `held` is what an update leaves as it is."""
-        fields = {field.name: sql_type(field) for field in DOMAINS[domain].fields}
+        fields = {"posting_on": "DATE", **{field.name: sql_type(field) for field in DOMAINS[domain].fields}}
         meta = dict.fromkeys(("write_id", "operation", "link_id", "record_id", "external_id", "label"), "VARCHAR")
         row = {"write_id": "w", "operation": "update" if write.get("record_id") else "create", **write}
         for table, values in (("writes", row), ("desired", {**(held or {}), **row})):
@@ -336,3 +336,30 @@ def test_what_the_erp_does_not_know_is_sent_to_be_refused(books):
 
     assert (body["party"], body["invoice_address"]) == (-1, -1)
     assert body["lines"][0][1][0]["product"] == -1
+
+
+def test_a_period_takes_documents_where_it_is_open_and_a_locked_one_takes_none_for_good(books: Books) -> None:
+    books.add("account.fiscalyear", 1, company=1)
+    for number, state in ((3, "locked"), (4, "closed"), (5, "open")):
+        given = {"start_date": day(2026, number, 1), "end_date": day(2026, number, 30), "fiscalyear": 1}
+        books.add("account.period", number, **given, state=state, type="standard")
+    books.add("account.period", 9, **given, state="open", type="adjustment")
+
+    found = books.run(f"SELECT * FROM ({mappings.period_sql('tryton')}) ORDER BY start_on")
+
+    assert [(row["legal_entity"], row["start_on"].month, row["end_on"].day, row["state"]) for row in found] == [
+        ("US01", 3, 30, "closed"),
+        ("US01", 4, 30, "closed"),
+        ("US01", 5, 30, "open"),
+    ]
+
+
+def test_an_invoice_that_was_moved_keeps_its_date_beside_that_of_the_books(books: Books) -> None:
+    document = {"number": "I-3", "legal_entity": "US01", "customer": "7", "issued_on": date(2026, 3, 30)}
+    request = books.body(
+        "invoice", **document, posting_on=date(2026, 4, 1), status="posted", currency="EUR", tax_minor=0, lines="[]"
+    )
+
+    assert (request["body"]["invoice_date"], request["body"]["accounting_date"]) == ("2026-03-30", "2026-04-01")
+    assert mappings.keeps_posting_date("tryton", "invoice")
+    assert not mappings.keeps_posting_date("tryton", "order")

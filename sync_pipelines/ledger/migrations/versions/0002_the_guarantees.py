@@ -26,6 +26,7 @@ def upgrade() -> None:
 def _extend_writes() -> None:
     for name in ("legal_entity", "period", "approved_by_team", "corrected_by"):
         op.add_column("writes", sa.Column(name, sa.Text(), nullable=True), schema=SCHEMA)
+    op.add_column("writes", sa.Column("posting_on", sa.Date(), nullable=True), schema=SCHEMA)
 
 
 def _extend_plans() -> None:
