@@ -250,7 +250,7 @@ class Loop:
         counted = {state.value: count for state, count in states.items() if count}
         queued = str(hold) if hold and counted.get(State.PLANNED) else ""
         checks = applying.checks(domain, target, counted, queued=queued)
-        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, queued, checks))
+        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, checks, queued))
 
     def reconcile(self, domain: str) -> Reconciled:
         """Read what was written, then compare both sides of every pair and account for every difference."""

@@ -108,9 +108,9 @@ class Applied:
     target: str
     plan_id: str
     states: Mapping[str, int]
+    checks: tuple[Check, ...] = ()
     queued: str = ""
     """Why writes are still planned, and until when: the system is in maintenance or paused."""
-    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,9 @@ def test_what_waits_and_what_was_not_run_is_told_and_agreement_is_not_claimed(te
 
 def test_a_step_that_was_left_out_says_why_and_one_that_queues_until_when(terminal: Terminal) -> None:
     left_out = line(Told(Step("order/links", "match", "order", lambda: None), None, "it needs tryton"))
-    queued = ended("order/writes/tryton", Applied("order", "tryton", "plan-1", {"planned": 2}, "queued until 07:00"))
+    queued = ended(
+        "order/writes/tryton", Applied("order", "tryton", "plan-1", {"planned": 2}, queued="queued until 07:00")
+    )
 
     with terminal.progress(2) as tell:
         tell(left_out)
