@@ -57,11 +57,11 @@ class FakeLoop:
 
     def plan(self, domain: str, target: str) -> Planned:
         checks = self._step(f"{domain}/plan/{target}", "within_limits")
-        return Planned(domain, target, "plan-1", 7, 2, 3, 1, {"USD": 123_456}, checks)
+        return Planned(domain, target, "plan-1", 7, 2, 3, 1, {"USD": 123_456}, checks=checks)
 
     def apply(self, domain: str, target: str) -> Applied:
         checks = self._step(f"{domain}/writes/{target}", "all_confirmed", "nothing_in_doubt")
-        return Applied(domain, target, "plan-1", {"confirmed": 5}, checks)
+        return Applied(domain, target, "plan-1", {"confirmed": 5}, checks=checks)
 
     def reconcile(self, domain: str) -> Reconciled:
         names = ["no_quarantined_records"]
