@@ -166,8 +166,8 @@ class MemorySystem:
         self.calls.count(f"count {object}")
         if self.does.counting is Counting.NONE:
             return None
-        counted = sum(not r.is_deleted for r in self._visible(object).values())
-        return counted - 1 if self.does.counting is Counting.LAGGING and counted else counted
+        now, lags = self.clock.now(), self.does.counting is Counting.LAGGING
+        return sum(not r.is_deleted and not (lags and r.at == now) for r in self._visible(object).values())
 
     def ids(self, object: str) -> Iterator[Sequence[str]]:
         self.calls.count(f"ids {object}")

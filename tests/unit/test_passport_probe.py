@@ -1,0 +1,89 @@
+"""A passport that lies is found: every claim of a system in memory is turned into a lie, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sync_pipelines.engine.outcome import Result
+from sync_pipelines.engine.port import ANY, Counting, Deletes, Locking, Merges, Passport
+from sync_pipelines.testing.facts import MemoryFacts
+from sync_pipelines.testing.memory import PASSPORT, MemorySystem
+from sync_pipelines.testing.passport import lies, probe
+
+PLAIN = replace(PASSPORT, late_seconds=30, settling_seconds=20, grain_seconds=1)
+RICH = replace(
+    PLAIN,
+    batch_atomic=True,
+    idempotency_seconds=86_400,
+    locking=Locking.NATIVE,
+    deletes=Deletes.SWEEP,
+    merges=Merges.UNSEEN,
+    counting=Counting.LAGGING,
+    is_ordered=False,
+)
+MUTE = replace(PLAIN, counting=Counting.NONE, keys={}, locking=Locking.NONE)
+
+
+def claiming(truth: Passport, **claims: Any) -> Callable[[], MemoryFacts]:
+    """A system that is as `truth` says, and claims something else."""
+    return lambda: MemoryFacts(MemorySystem(passport=replace(truth, **claims), truth=truth))
+
+
+@pytest.mark.parametrize("truth", [PASSPORT, PLAIN, RICH, MUTE], ids=["default", "plain", "rich", "mute"])
+def test_a_true_passport_has_no_lies(truth: Passport) -> None:
+    probed = probe(claiming(truth))
+
+    assert [each for each in probed if each.result is not Result.PASSED] == []
+    assert len(probed) == 13
+
+
+LIES = [
+    (PLAIN, {"page_max": 1}),
+    (PLAIN, {"late_seconds": 5}),
+    (PLAIN, {"grain_seconds": 0.1}),
+    (RICH, {"is_ordered": True}),
+    (RICH, {"deletes": Deletes.IN_PAGES}),
+    (RICH, {"merges": Merges.IN_PAGES}),
+    (RICH, {"counting": Counting.EXACT}),
+    (MUTE, {"counting": Counting.LAGGING}),
+    (PLAIN, {"counting": Counting.NONE}),
+    (PLAIN, {"batch_max": 4}),
+    (PLAIN, {"batch_atomic": True}),
+    (RICH, {"batch_atomic": False}),
+    (PLAIN, {"idempotency_seconds": 3600}),
+    (RICH, {"idempotency_seconds": 2 * 86_400}),
+    (PLAIN, {"locking": Locking.NATIVE}),
+    (PLAIN, {"settling_seconds": 5}),
+]
+
+
+@pytest.mark.parametrize(("truth", "lie"), LIES, ids=[f"{next(iter(lie.items()))}" for _, lie in LIES])
+def test_each_lie_is_noticed_and_named(truth: Passport, lie: dict[str, Any]) -> None:
+    found = lies(claiming(truth, **lie))
+
+    assert [each.claim for each in found] == list(lie)
+    assert all(each.told for each in found)
+
+
+def test_a_key_that_nothing_is_found_by_is_noticed() -> None:
+    class Forgetful(MemorySystem):
+        def find(self, object: str, external_ids: Any) -> Any:
+            return {}
+
+    found = lies(lambda: MemoryFacts(Forgetful(passport=replace(PASSPORT, keys={ANY: "external_id"}))))
+
+    assert [each.claim for each in found] == ["keys", "settling_seconds"]
+
+
+def test_a_claim_that_cannot_be_brought_about_is_not_checked_and_no_pass() -> None:
+    class Whole(MemoryFacts):
+        def merge(self, loser: str, survivor: str) -> None:
+            raise NotImplementedError
+
+    result = {each.claim: each.result for each in probe(Whole)}
+
+    assert result["merges"] is Result.NOT_CHECKED
