@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from sync_pipelines.commands import exceptions
 from sync_pipelines.errors import FixConfiguration, SyncError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 verifying = typer.Typer(no_args_is_help=True, help="Check what must not have been changed.")
 app.add_typer(verifying, name="verify")
+app.add_typer(exceptions.app, name="exceptions")
 out = Console()
 err = Console(stderr=True)
 
@@ -183,25 +185,6 @@ def status(
 
 
 @app.command()
-def retry(
-    number: Annotated[str, typer.Argument(help="The order, invoice or customer number whose write was refused.")],
-    reason: Annotated[str, typer.Option(help="What was mended, for the audit trail.")],
-    topology: Topology = SYNC_TOML,
-) -> None:
-    """Let what a system refused be planned again, because the cause is mended; the next run sends it."""
-    from sync_pipelines.engine.port import State
-    from sync_pipelines.lookup import records
-
-    with _planes(topology) as (settings, lake, ledger):
-        found = ledger.story(number, [known.address for known in records(lake, settings, number)])
-        refused = [saved.write.request.write_id for saved in found.writes if saved.state is State.REFUSED]
-        released = ledger.release_writes(refused, by=getpass.getuser(), reason=reason)
-    if not released:
-        raise FixConfiguration(f"nothing of {number!r} was refused: see `sync-pipelines status {number}`")
-    out.print(f"{released} to be planned again; `sync-pipelines run` sends them.")
-
-
-@app.command()
 def pause(
     system: System,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail and for those who wait.")],
@@ -331,7 +314,7 @@ def _story(ledger: Ledger, number: str, known: Sequence[Known]) -> dict[str, Any
         ],
         "Attempts": [asdict(attempt) for attempt in story.attempts],
         "Exceptions": [
-            {"owner": i.owner, "kind": i.kind, "why": i.reason, "due": i.due_at, "resolved": i.resolved_at}
+            {"id": i.item_id, "owner": i.owner, "kind": i.kind, "why": i.reason, "due": i.due_at, "end": i.resolution}
             for i in story.work_items
         ],
         "Audit": [{"seq": e.seq, "at": e.at, "by": e.actor, "what": e.kind, "of": e.subject} for e in story.audit],

@@ -24,6 +24,7 @@ from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
 from sync_pipelines.engine import claim, correlation, period, proof
 from sync_pipelines.engine import conform as conforming
+from sync_pipelines.engine import correction as correcting
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
@@ -195,6 +196,7 @@ class Loop:
                 numbers=correlation.numbers(self.lake, self.topology.domains),
                 can_move=mappings.keeps_posting_date(target, domain),
             )
+        writes = self._corrected(domain, target, writes)
         saved = self.ledger.save_plan(
             Origin(
                 run_id=self.run_id,
@@ -384,6 +386,16 @@ class Loop:
         owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind, code=item.code)
         evidence = {name: value for name, value in (("code", item.code), ("correlation_id", deal)) if value}
         return Assigned(item, owner, self.topology.people[owner].due_hours, evidence)
+
+    def _corrected(self, domain: str, target: str, writes: list[Write]) -> list[Write]:
+        """What was planned, with people's corrections in it; those that hold no longer are ended."""
+        made = self.ledger.open_corrections(domain, target)
+        if not made:
+            return writes
+        held = {link_id for (link_id,) in self.lake.rows(f"SELECT link_id FROM {planning.held_back(domain, target)}")}
+        kept, ended = correcting.corrected(writes, made, held=held)
+        self.ledger.end_corrections(domain, target, ended, why="what is to be sent is something else now, or nothing")
+        return kept
 
     def _hold_to_limit(self, domain: str, target: str, plan: Plan) -> None:
         size, limit = sum(plan.counts.values()), self.topology.domains[domain].limit_writes

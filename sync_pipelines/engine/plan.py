@@ -353,9 +353,7 @@ def _normal_mapping(lake: Lake, sql: str) -> str:
 def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
     body = _without_nulls(json.loads(row["body"]))
     steps = tuple(row["then"] or ())
-    content = [target, row["object"], row["operation"], row["link_id"], row["expected_version"], body, steps]
-    identity = json.dumps(content, sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()[:40]
+    key = identity([target, row["object"], row["operation"], row["link_id"], row["expected_version"], body, steps])
     return Write(
         request=Request(
             write_id=key,
@@ -379,6 +377,11 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
 
 
 _OF_THE_BOOKS = ("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "posting_on")
+
+
+def identity(content: Sequence[Any]) -> str:
+    """What a write is known by: its target, object, operation, link, expected version, body and further steps."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _without_nulls(value: Any) -> Any:

@@ -78,10 +78,13 @@ class LegalEntity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A team that works exceptions."""
+    """A team that works exceptions and approves writes."""
 
     name: str
     due_hours: int = 24
+    members: list[str] = []
+    sees_personal_data: bool = False
+    """Its members see payloads as they are sent; others see personal values masked."""
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,6 +162,10 @@ class Topology(msgspec.Struct, frozen=True):
         held = (domain for domain in self.domains.values() if system in domain.systems)
         first = next(held, None)
         return self.systems[system].exceptions or (first.owner_of_exceptions("default") if first else "")
+
+    def sees_personal_data(self, user: str) -> bool:
+        """Whether a user belongs to a team that may see personal data."""
+        return any(user in team.members for team in self.people.values() if team.sees_personal_data)
 
     def pairs(self, domain: str) -> list[tuple[str, str]]:
         """Each pair of systems that hold the domain, the leading one first."""

@@ -31,13 +31,11 @@ _COLUMNS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An open exception with its write, as far as a decision about many of them needs it."""
+    """An open exception with a refused write, as far as a decision about many of them needs it."""
 
     item_id: int
     write_id: str
-    label: str
-    kind: str
-    code: str
+    domain: str
 
 
 def dead_letters(connection: Connection, domain: str) -> pa.Table:
@@ -97,15 +95,16 @@ def reopen(change: Change, item_id: int, *, by: str, reason: str) -> bool:
     return True
 
 
-def open_letters(
+def refused_letters(
     connection: Connection, *, domain: str = "", kind: str = "", code: str = "", owner: str = ""
 ) -> list[Letter]:
-    """Open exceptions that have a write, by what they are about; the oldest first."""
+    """Open exceptions whose write was refused and is not released yet, by what they are about; the oldest first."""
     wanted = {name: value for name, value in (("domain", domain), ("kind", kind), ("owner", owner)) if value}
     query = (
-        select(work_items.c.item_id, work_items.c.write_id, work_items.c.label, work_items.c.kind, writes.c.code)
+        select(*[work_items.c[name] for name in Letter.__slots__])
         .join(writes, writes.c.write_id == work_items.c.write_id)
         .where(work_items.c.resolved_at.is_(None), *[work_items.c[n] == value for n, value in wanted.items()])
+        .where(writes.c.state == State.REFUSED, writes.c.code != DISCARDED)
         .order_by(work_items.c.item_id)
     )
     found = connection.execute(query.where(writes.c.code == code) if code else query)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.engine.circuit import Circuit
+from sync_pipelines.engine.correction import Correction
 from sync_pipelines.engine.doubt import Attempted
 from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
@@ -23,6 +24,7 @@ from sync_pipelines.ledger import (
     address,
     audit,
     circuits,
+    corrections,
     dead_letters,
     guard,
     links,
@@ -44,7 +46,7 @@ from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.runs import Run
 from sync_pipelines.ledger.story import Address, Story
 from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
-from sync_pipelines.ledger.writes import SavedWrite
+from sync_pipelines.ledger.writes import Attempt, SavedWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,15 @@ class Ledger:
         with self._look() as connection:
             return writes.writes_of(connection, plan_id, states)
 
+    def find_writes(self, write_ids: Collection[str]) -> list[SavedWrite]:
+        with self._look() as connection:
+            return writes.find(connection, write_ids)
+
+    def attempts(self, write_ids: Sequence[str]) -> list[Attempt]:
+        """Every call that was about to leave for some writes, in order."""
+        with self._look() as connection:
+            return writes.attempts_of(connection, write_ids)
+
     def in_doubt(self, target: str, *, domain: str = "") -> list[SavedWrite]:
         """Writes of any plan whose call left, and of which nobody knows whether it was committed."""
         with self._look() as connection:
@@ -315,15 +326,28 @@ class Ledger:
         with self._change() as change:
             work_items.assign(change, item_id, owner, by=by, reason=reason)
 
-    def open_letters(self, *, domain: str = "", kind: str = "", code: str = "", owner: str = "") -> list[Letter]:
-        """Open exceptions that have a write, in the order of their numbers."""
+    def refused_letters(self, *, domain: str = "", kind: str = "", code: str = "", owner: str = "") -> list[Letter]:
+        """Open exceptions whose write was refused and is not released yet, in the order of their numbers."""
         with self._look() as connection:
-            return dead_letters.open_letters(connection, domain=domain, kind=kind, code=code, owner=owner)
+            return dead_letters.refused_letters(connection, domain=domain, kind=kind, code=code, owner=owner)
 
     def release_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
         """Let refused writes be planned again; returns how many."""
         with self._change() as change:
             return dead_letters.release(change, write_ids, by=by, reason=reason)
+
+    def open_corrections(self, domain: str, target: str) -> list[Correction]:
+        with self._look() as connection:
+            return corrections.open_corrections(connection, domain, target)
+
+    def correct(self, saved: SavedWrite, made: Correction) -> None:
+        """Have the next plan send a person's values in place of those that were planned."""
+        with self._change() as change:
+            corrections.correct(change, saved, made)
+
+    def end_corrections(self, domain: str, target: str, ended: Sequence[Correction], *, why: str) -> None:
+        with self._change() as change:
+            corrections.end(change, domain, target, ended, why=why)
 
     def discard_writes(self, write_ids: Sequence[str], *, by: str, reason: str) -> int:
         """Accept the differences that refused or failed writes were to mend; returns how many."""

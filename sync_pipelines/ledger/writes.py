@@ -137,6 +137,11 @@ def writes_of(connection: Connection, plan_id: str, states: Collection[State] = 
     return _saved(connection, query.where(writes.c.state.in_(states)) if states else query)
 
 
+def find(connection: Connection, write_ids: Collection[str]) -> list[SavedWrite]:
+    """Writes by their ids."""
+    return _saved(connection, select(writes).where(writes.c.write_id.in_(write_ids)).order_by(writes.c.write_id))
+
+
 def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[SavedWrite]:
     """Writes of any plan whose call left, and of which nobody knows yet whether it was committed."""
     query = select(writes).where(writes.c.target == target, writes.c.state.in_(_UNSETTLED))

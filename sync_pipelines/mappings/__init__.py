@@ -76,6 +76,12 @@ def keeps_posting_date(system: str, domain: str, *, folder: Path = FOLDER) -> bo
     return any(column.name == "posting_on" for column in named)
 
 
+def constants(system: str, domain: str, *, folder: Path = FOLDER) -> set[str]:
+    """The texts that a write mapping itself writes: field names, commands and types, never a record's values."""
+    tokens = sqlglot.tokenize(write_sql(system, domain, folder=folder) or "", dialect="duckdb")
+    return {token.text for token in tokens if token.token_type.name == "STRING"}
+
+
 def columns(system: str, domain: str, *, folder: Path = FOLDER) -> list[str]:
     """The columns that a mapping selects: what this system holds of the domain, and the record columns."""
     return [column.alias_or_name for column in _parsed(system, domain, folder).selects]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sync_pipelines.engine.correction import Correction, body_hash, corrected
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.engine.reconcile import Item
@@ -200,7 +202,7 @@ def test_every_decision_is_on_the_trail_with_who_and_why(refused: Ledger) -> Non
     ]
 
 
-def test_letters_are_chosen_by_what_they_are_about(ledger: Ledger, write: Maker, origin: Origins) -> None:
+def test_refused_letters_are_chosen_by_what_they_are_about(ledger: Ledger, write: Maker, origin: Origins) -> None:
     ledger.save_plan(origin(), [write("1"), write("2"), write("3")])
     ledger.record_outcomes(
         [
@@ -212,9 +214,52 @@ def test_letters_are_chosen_by_what_they_are_about(ledger: Ledger, write: Maker,
     _raise(ledger)
 
     def chosen(**by: str) -> list[str]:
-        return [letter.write_id for letter in ledger.open_letters(**by)]
+        return [letter.write_id for letter in ledger.refused_letters(**by)]
 
-    assert chosen(domain="customer") == ["write-1", "write-2", "write-3"]
-    assert chosen(kind="refused") == ["write-1", "write-2"]
+    assert chosen(domain="customer") == chosen(kind="refused") == ["write-1", "write-2"]
     assert chosen(kind="refused", code="LOCKED") == ["write-2"]
-    assert chosen(owner="revops") == []
+    assert chosen(owner="revops") == chosen(kind="failed") == []
+
+    ledger.release_writes(["write-1"], by="ann", reason="open again")
+    ledger.discard_writes(["write-2"], by="ann", reason="written off")
+    assert chosen() == []
+
+
+def test_a_correction_is_kept_and_told_until_it_ends(refused: Ledger) -> None:
+    (saved,) = refused.find_writes(["write-1"])
+    body = body_hash(saved.write.request.body)
+    refused.correct(saved, Correction("link-1", body, {"name": "Short"}, "ann", "too long"))
+    refused.correct(saved, Correction("link-1", body, {"balance": 1.5}, "bob", "and wrong"))
+
+    (made,) = refused.open_corrections("customer", "stripe")
+    refused.end_corrections("customer", "stripe", [made], why="something else is planned")
+
+    assert (made.patch, made.made_by) == ({"name": "Short", "balance": 1.5}, "bob")
+    assert refused.open_corrections("customer", "stripe") == []
+    assert [(e.kind, e.detail["reason"]) for e in refused.audit_of("link-1") if e.kind.startswith("correction")] == [
+        ("correction.made", "too long"),
+        ("correction.ended", "corrected again"),
+        ("correction.made", "and wrong"),
+        ("correction.ended", "something else is planned"),
+    ]
+
+
+def test_an_edit_of_a_corrected_write_goes_on_from_what_was_planned(
+    ledger: Ledger, write: Maker, origin: Origins
+) -> None:
+    planned = write("1")
+    made = Correction("link-1", body_hash(planned.request.body), {"name": "Short"}, "ann", "too long")
+    ledger.save_plan(origin(), [planned])
+    ledger.record_outcomes([Outcome("write-1", State.REFUSED)])
+    ledger.correct(ledger.find_writes(["write-1"])[0], made)
+    (sent,), _ = corrected([planned], ledger.open_corrections("customer", "stripe"))
+    ledger.save_plan(origin("run-2"), [sent])
+    ledger.record_outcomes([Outcome(sent.request.write_id, State.REFUSED)])
+    (again,) = ledger.find_writes([sent.request.write_id])
+    ledger.correct(again, replace(made, body_hash=body_hash(sent.request.body), patch={"balance": 1}))
+
+    (fixed,), ended = corrected([planned], ledger.open_corrections("customer", "stripe"))
+
+    assert ended == []
+    assert (fixed.request.body["name"], fixed.request.body["balance"]) == ("Short", 1)
+    assert again.write.corrected_by == "ann"
