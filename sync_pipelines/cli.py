@@ -157,6 +157,78 @@ def apply(
 
 
 @app.command()
+def plans(as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
+    """List the plans that are not carried out yet, with what waits in them and for whom."""
+    from sync_pipelines import approval
+    from sync_pipelines.terminal import Terminal
+
+    with _deciding(topology) as (settings, ledger):
+        told = [approval.told(each, settings) for each in approval.open_plans(ledger, settings, now=ledger.clock.now())]
+    if as_json:
+        _print_json(told)
+    else:
+        Terminal(out).open_plans(told)
+
+
+@app.command()
+def show(
+    plan_id: Annotated[str, typer.Argument(metavar="PLAN", help="The plan, as `sync-pipelines plans` names it.")],
+    as_json: AsJson = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Show an open plan: each field before and after, what amount moves where, what waits and who may approve it."""
+    from sync_pipelines import approval
+    from sync_pipelines.terminal import Terminal
+
+    with _deciding(topology) as (settings, ledger):
+        assessed = approval.open_plan(ledger, settings, plan_id, now=ledger.clock.now())
+        told = approval.told(assessed, settings) | {"authors": approval.written_by(ledger, assessed.plan.origin)}
+    if as_json:
+        _print_json(told)
+    else:
+        Terminal(out).open_plan(told, [each.write for each in (*assessed.waiting, *assessed.ready)])
+
+
+@app.command()
+def approve(
+    plan_id: Annotated[str, typer.Argument(metavar="PLAN", help="The plan, as `sync-pipelines plans` names it.")],
+    reason: Annotated[str, typer.Option(help="Why it is right, for the audit trail.")],
+    write: Annotated[list[str] | None, typer.Option(help="A write of the plan, by the start of its id.")] = None,
+    by: Annotated[str, typer.Option("--as", help="Who approves; the user of this machine when nobody is named.")] = "",
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Approve what waits in a plan, or some writes of it; `sync-pipelines apply` or the next run sends it."""
+    from sync_pipelines import approval
+    from sync_pipelines.engine.policy import UNKNOWN
+
+    with _deciding(topology) as (settings, ledger):
+        given = approval.Opinion(by or getpass.getuser(), reason, ledger.clock.now())
+        approved = approval.approve(ledger, settings, plan_id, given, write_ids=write or ())
+    unknown = [what for what, author in approved.authors.items() if author == UNKNOWN]
+    out.print(f"{approved.count:,} approved; `sync-pipelines apply` sends them.", highlight=False)
+    if unknown:
+        out.print(f"Nobody knows who wrote {', '.join(unknown)}.", highlight=False)
+    if approved.unknown_editors:
+        out.print(f"Of {approved.unknown_editors:,} nobody knows who edited the record.", highlight=False)
+
+
+@app.command()
+def reject(
+    what: Annotated[str, typer.Argument(metavar="PLAN|WRITE", help="A plan, or a write by the start of its id.")],
+    reason: Annotated[str, typer.Option(help="What is wrong with it; it stands in the exception.")],
+    by: Annotated[str, typer.Option("--as", help="Who rejects; the user of this machine when nobody is named.")] = "",
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Refuse what waits in a plan, or one write: the very same is not planned again."""
+    from sync_pipelines import approval
+
+    with _deciding(topology) as (settings, ledger):
+        given = approval.Opinion(by or getpass.getuser(), reason, ledger.clock.now())
+        count = approval.reject(ledger, settings, what, given)
+    out.print(f"{count:,} rejected; the next run raises an exception for each.", highlight=False)
+
+
+@app.command()
 def reconcile(domains: Domains = None, as_json: AsJson = False, topology: Topology = SYNC_TOML) -> None:
     """Compare the systems as they are, write nothing to them, and report every difference."""
     from sync_pipelines.course import VERBS
@@ -388,7 +460,9 @@ def _walk(
 
 
 def _told(planned: Planned, writes: Sequence[Write]) -> dict[str, Any]:
-    """A plan for machines: what would be written, field by field."""
+    """A plan for machines: what would be written, field by field, and what amount moves where."""
+    from sync_pipelines.engine.plan import moves
+
     rows = [
         {
             "operation": write.request.operation,
@@ -396,11 +470,23 @@ def _told(planned: Planned, writes: Sequence[Write]) -> dict[str, Any]:
             "record_id": write.request.record_id,
             "label": write.label,
             "link_id": write.link_id,
+            "write_id": write.request.write_id,
+            "amount_minor": write.amount_minor,
+            "currency": write.currency,
+            "approved_by_team": write.approved_by_team,
             "changes": [asdict(change) for change in write.changes],
         }
         for write in writes
     ]
-    return {"domain": planned.domain, "target": planned.target, "plan_id": planned.plan_id, "writes": rows}
+    return {
+        "domain": planned.domain,
+        "target": planned.target,
+        "plan_id": planned.plan_id,
+        "past_limit": planned.waits,
+        "waiting": planned.waiting,
+        "moves": [asdict(move) for move in moves(writes)],
+        "writes": rows,
+    }
 
 
 def _chosen(asked: list[str] | None, known: list[str]) -> list[str]:
@@ -461,3 +547,12 @@ def _ledger(path: Path, system: str = "") -> Iterator[Ledger]:
             yield ledger
         finally:
             ledger.close()
+
+
+@contextmanager
+def _deciding(path: Path) -> Iterator[tuple[config.Topology, Ledger]]:
+    """The ledger, and the topology whose people and policies decide."""
+    from sync_pipelines import config
+
+    with _ledger(path) as ledger:
+        yield config.load(path, strict=False), ledger

@@ -16,19 +16,37 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sync_pipelines.domains import DOMAINS
+from sync_pipelines.domains.money import CURRENCIES
+from sync_pipelines.engine.port import Operation
 from sync_pipelines.engine.topology import (
+    Approval,
     DomainSettings,
     LegalEntity,
+    Limit,
     PeriodPolicy,
     Person,
     Planes,
+    Policy,
     Schedule,
     SystemSettings,
     Topology,
+    plain,
 )
 from sync_pipelines.errors import FixConfiguration
 
-__all__ = ["DomainSettings", "LegalEntity", "Person", "Planes", "Schedule", "SystemSettings", "Topology", "load"]
+__all__ = [
+    "Approval",
+    "DomainSettings",
+    "LegalEntity",
+    "Limit",
+    "Person",
+    "Planes",
+    "Policy",
+    "Schedule",
+    "SystemSettings",
+    "Topology",
+    "load",
+]
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)(?::-(?P<default>[^}]*))?\}")
 
@@ -57,7 +75,7 @@ def load(
     declared["systems"] = _systems(declared.get("systems", {}), path.name)
     folder = state or Path(environment.get("SYNC_STATE", path.parent / ".sync"))
     try:
-        topology = msgspec.convert({**declared, "state": folder}, Topology, dec_hook=_path)
+        topology = msgspec.convert({**declared, "state": folder, "source": path}, Topology, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise FixConfiguration(f"{path.name}: {error}") from error
     problems += _problems(topology)
@@ -110,6 +128,7 @@ def _problems(topology: Topology) -> list[str]:
     ]
     for name, system in topology.systems.items():
         found += [f"[systems.{name}] {problem}" for problem in _system_problems(system, topology)]
+    found += _account_problems(topology.accounts)
     for name, domain in topology.domains.items():
         if name not in DOMAINS:
             found.append(f"[domains.{name}] is not one of {', '.join(DOMAINS)}")
@@ -153,9 +172,66 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
         for p in domain.exceptions.values()
         if p not in topology.people
     ]
+    found += _policy_problems(domain.policy, fields, topology)
     if not _is_zone(domain.schedule.zone):
         found.append(f"schedule zone {domain.schedule.zone!r} is not a time zone")
     return found
+
+
+def _policy_problems(policy: Policy, fields: set[str], topology: Topology) -> list[str]:
+    found, approval = [], policy.approval
+    teams = {"approval": approval.team if approval else ""}
+    teams |= {name: limit.team for name, limit in _limits(policy).items()}
+    for name, team in teams.items():
+        if team and team not in topology.people:
+            found.append(f"policy.{name} names the team {team!r}, who is not in [people]")
+        elif team and not topology.people[team].members:
+            found.append(f"policy.{name} names the team {team!r}, which has no members: nobody could approve")
+    if approval and approval.when:
+        found += [f"policy.approval: {problem}" for problem in _approval_problems(approval.when, fields)]
+    for name, limit in _limits(policy).items():
+        found += [
+            f"policy.{name} amount names {currency!r}, which is no ISO 4217 code"
+            for currency in limit.amount
+            if currency not in CURRENCIES
+        ]
+        counts = {"records": limit.records, "documents": limit.documents, "deletes": limit.deletes, **limit.amount}
+        found += [f"policy.{name} {each} is below 0" for each, most in counts.items() if most is not None and most < 0]
+    return found
+
+
+def _approval_problems(when: str, fields: set[str]) -> list[str]:
+    """What is wrong with a condition; a word that no write can have would make it say nothing."""
+    if found := _condition_problems(when, {*fields, "operation", "amount_minor", "currency"}):
+        return found
+    known = {"operation": {str(each) for each in Operation}, "currency": CURRENCIES}
+    for node in sqlglot.parse_one(when, dialect="duckdb").find_all(exp.EQ, exp.NEQ, exp.In):
+        names = [column.name for column in node.find_all(exp.Column) if column.name in known]
+        words = [each.this for each in node.find_all(exp.Literal) if each.is_string]
+        found += [
+            f"the condition {when!r} compares {name} with {word!r}, which is none"
+            for name in names
+            for word in words
+            if word not in known[name]
+        ]
+    return found
+
+
+def _limits(policy: Policy) -> dict[str, Limit]:
+    return {"limit": policy.limit, "limit_per_day": policy.limit_per_day}
+
+
+def _account_problems(accounts: Mapping[str, list[str]]) -> list[str]:
+    """A name that two people share would let one pass for the other."""
+    owners: dict[str, set[str]] = {}
+    for person, names in accounts.items():
+        for name in (person, *names):
+            owners.setdefault(plain(name), set()).add(person)
+    return [
+        f"[accounts] {name!r} belongs to {' and to '.join(sorted(people))}: a name is one person's"
+        for name, people in owners.items()
+        if len(people) > 1
+    ]
 
 
 def _condition_problems(condition: str, fields: set[str]) -> list[str]:

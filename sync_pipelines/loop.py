@@ -18,11 +18,11 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
-from sync_pipelines import mappings, planes
+from sync_pipelines import approval, mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, correlation, period, proof
+from sync_pipelines.engine import claim, correlation, period, policy, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import correction as correcting
 from sync_pipelines.engine import extract as extracting
@@ -38,7 +38,6 @@ from sync_pipelines.errors import FixConfiguration, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.plans import Origin, Plan
-from sync_pipelines.ledger.work_items import Assigned
 from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.reach import Reach
 from sync_pipelines.reports import finance
@@ -109,7 +108,7 @@ class Loop:
         clock = clock or SystemClock()
         with open_planes(topology, clock=clock) as (lake, ledger):
             ledger.start_run(run_id, mode)
-            ledger.note_versions(_versions(topology), author=ledger.actor)
+            approval.note_versions(ledger, topology)
             systems = Systems(topology.systems, clock=clock, connect=connect)
             loop = cls(topology, lake, ledger, systems, run_id, mode, clock)
             try:
@@ -197,21 +196,19 @@ class Loop:
                 can_move=mappings.keeps_posting_date(target, domain),
             )
         writes = self._corrected(domain, target, writes)
-        saved = self.ledger.save_plan(
-            Origin(
-                run_id=self.run_id,
-                domain=domain,
-                target=target,
-                snapshot=self.lake.snapshot(),
-                mapping_version=mappings.version(target, domain),
-                ownership_version=settings.version,
-            ),
-            writes,
+        origin = Origin(
+            run_id=self.run_id,
+            domain=domain,
+            target=target,
+            snapshot=self.lake.snapshot(),
+            mapping_version=mappings.versions(settings.systems, domain),
+            ownership_version=settings.version,
         )
+        approval.note_versions(self.ledger, self.topology)
+        saved = self.ledger.save_plan(origin, writes)
         self._planned.add(saved.plan_id)
+        assessed = self._assessed(saved, self.ledger.writes(saved.plan_id))
         creates = saved.counts.get(Operation.CREATE, 0)
-        size = sum(saved.counts.values())
-        limit = planning.within_limits(domain, target, writes=size, limit=settings.limit_writes)
         return self._kept(
             f"{domain}/plan/{target}",
             Planned(
@@ -220,52 +217,67 @@ class Loop:
                 plan_id=saved.plan_id,
                 snapshot=saved.origin.snapshot,
                 creates=creates,
-                updates=size - creates,
+                updates=sum(saved.counts.values()) - creates,
                 held=waiting + len(saved.held),
                 still_wanted=tuple(w.write.request.write_id for w in saved.held if w.state in OPEN),
                 amounts=saved.amounts,
-                checks=(limit,),
+                checks=(policy.within_limits(domain, target, waits=assessed.past),),
+                waiting=len(assessed.waiting),
+                waits=assessed.past,
             ),
         )
 
     def apply(self, domain: str, target: str) -> Applied:
-        """Carry out the target's plan of this run, and first whatever an interrupted run left open."""
+        """Carry out the target's plan of this run, and first whatever an interrupted run left open.
+
+        What needs a person's word and has not got it stays planned; of a plan past a limit nothing is sent.
+        """
         with self.ledger.exclusive(f"{domain}/{target}"):
             plan = self.ledger.latest_plan(domain, target, run_id=self.run_id)
             if plan is None:
                 raise Stop(f"this run has no plan of {domain} for {target}: plan first")
             if plan.state == "superseded" and plan.plan_id in self._planned:
                 return self._kept(f"{domain}/writes/{target}", applying.overtaken(domain, target, plan.plan_id))
-            self._hold_to_limit(domain, target, plan)
-            saved = self.ledger.verified_writes(plan.plan_id)
-            open_ones = {w.write.request.write_id: w for w in (*self.ledger.in_doubt(target, domain=domain), *saved)}
+            approval.hold_to_settings(self.topology.domains[domain], plan)
+            assessed = self._assessed(plan, self.ledger.verified_writes(plan.plan_id))
+            unsettled = (*self.ledger.in_doubt(target, domain=domain), *assessed.ready)
+            open_ones = {each.write.request.write_id: each for each in unsettled}
             barred = self._barred(domain, target, list(open_ones.values()))
             unbarred = [w for key, w in open_ones.items() if key not in barred]
             ended = barred | self._carry_out(domain, target, unbarred, plan)
             self._link(domain, target, [open_ones[key].write for key in ended], ended)
             hold = self.reach.hold(target)
-            if hold is None:
+            if hold is None and not assessed.waiting:
                 self.ledger.close_plan(plan.plan_id)
         states = Counter(each.state for each in self.ledger.writes(plan.plan_id))
         for key, outcome in ended.items():
             states[outcome.state] += open_ones[key].plan_id != plan.plan_id
         counted = {state.value: count for state, count in states.items() if count}
-        queued = str(hold) if hold and counted.get(State.PLANNED) else ""
-        checks = applying.checks(domain, target, counted, queued=queued)
-        return self._kept(f"{domain}/writes/{target}", Applied(domain, target, plan.plan_id, counted, checks, queued))
+        waiting = len(assessed.waiting)
+        sent = Counter(counted) - Counter({State.PLANNED.value: waiting})
+        queued = str(hold) if hold and sent[State.PLANNED.value] else ""
+        checks = applying.checks(domain, target, sent, queued=queued)
+        applied = Applied(domain, target, plan.plan_id, counted, checks, queued, waiting, assessed.past)
+        return self._kept(f"{domain}/writes/{target}", applied)
 
     def reconcile(self, domain: str) -> Reconciled:
         """Read what was written, then compare both sides of every pair and account for every difference."""
         self._reread(domain)
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
-        letters, moved = self.ledger.dead_letters(domain), self.ledger.moved_writes(domain)
-        with self.lake.relation("dead_letters", letters), self.lake.relation("moved_writes", moved), self._links():
+        assessed = approval.open_plans(self.ledger, self.topology, now=self.clock.now(), domain=domain)
+        waiting = pa.Table.from_pylist(approval.waiting_rows(assessed, self.topology), schema=reconciling.WAITING)
+        with (
+            self.lake.relation("dead_letters", self.ledger.dead_letters(domain)),
+            self.lake.relation("moved_writes", self.ledger.moved_writes(domain)),
+            self.lake.relation("waiting_writes", waiting),
+            self._links(),
+        ):
             compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
             totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
             found = reconciling.items(self.lake, DOMAINS[domain])
             links = f"(SELECT * FROM links WHERE domain = {text(domain)})"
             deals = self._deals(domain, [(item.system, item.record_id) for item in found], members=links)
-            items = [self._assigned(item, deals.get((item.system, item.record_id), "")) for item in found]
+            items = approval.exceptions(assessed, found, self.topology, deals=deals)
             checks = proof.checks(self.lake, DOMAINS[domain], pairs, totals)
             disagreeing, kinds, amounts = reconciling.counted(self.lake)
         self.lake.keep_findings(self.run_id, domain)
@@ -312,6 +324,7 @@ class Loop:
             "read": {name: read[name] for name in self.topology.systems},
             "linked": {name: linked.get(name, 0) for name in self.topology.domains},
             "writes": {state.value: states.get(state.value, 0) for state in SETTLED},
+            "waiting": {name: count for name, count in self._waiting(steps).items() if count},
             "findings": {name: told["findings"] for name, told in reconciled.items() if told["findings"]},
             "at_stake": {name: told["amounts"] for name, told in reconciled.items() if told["amounts"]},
             "exceptions": self.ledger.exceptions_by_owner(),
@@ -322,6 +335,13 @@ class Loop:
         }
 
     # What the verbs share
+
+    def _waiting(self, steps: Mapping[str, Any]) -> dict[str, int]:
+        """By domain how many writes of this run's plans wait for a person's word."""
+        return {
+            name: sum(steps.get(f"{name}/writes/{target}", {}).get("waiting", 0) for target in settings.targets)
+            for name, settings in self.topology.domains.items()
+        }
 
     def _end(self, state: str) -> None:
         """Keep what the run came to, in the ledger and for machines in summary.json."""
@@ -382,11 +402,6 @@ class Loop:
         """The deals that some records of a domain belong to, by system and record id."""
         return correlation.of_records(self.lake, domain, self.topology.domains, records=records, members=members)
 
-    def _assigned(self, item: reconciling.Item, deal: str) -> Assigned:
-        owner = self.topology.domains[item.domain].owner_of_exceptions(item.kind, code=item.code)
-        evidence = {name: value for name, value in (("code", item.code), ("correlation_id", deal)) if value}
-        return Assigned(item, owner, self.topology.people[owner].due_hours, evidence)
-
     def _corrected(self, domain: str, target: str, writes: list[Write]) -> list[Write]:
         """What was planned, with people's corrections in it; those that hold no longer are ended."""
         made = self.ledger.open_corrections(domain, target)
@@ -397,13 +412,12 @@ class Loop:
         self.ledger.end_corrections(domain, target, ended, why="what is to be sent is something else now, or nothing")
         return kept
 
-    def _hold_to_limit(self, domain: str, target: str, plan: Plan) -> None:
-        size, limit = sum(plan.counts.values()), self.topology.domains[domain].limit_writes
-        if size > limit:
-            raise Stop(
-                f"{plan.plan_id} holds {size:,} writes of {domain} to {target}, more than the {limit:,} that "
-                f"[domains.{domain}] limit_writes allows: look at the plan, then raise the limit"
-            )
+    def _assessed(self, plan: Plan, saved: Sequence[SavedWrite]) -> approval.Assessed:
+        """A plan under its domain's policy; why it waits as a whole is kept with it."""
+        settings = self.topology.domains[plan.origin.domain]
+        assessed = approval.assess(self.ledger, settings, plan, saved, now=self.clock.now())
+        self.ledger.keep_waits(plan.plan_id, assessed.past)
+        return assessed
 
     def _keep_periods(self, domain: str, target: str) -> None:
         """Bring the periods of a target's books up to date, where a domain's documents are posted in them."""
@@ -538,20 +552,11 @@ class Loop:
         return told
 
 
-def _versions(topology: Topology) -> dict[str, str]:
-    """What decides about a run: the topology, each domain's policy, each mapping; by subject."""
-    found = {"topology": topology.version}
-    for domain, settings in topology.domains.items():
-        found[f"policy/{domain}"] = settings.version
-        found |= {f"mapping/{system}/{domain}": mappings.version(system, domain) for system in settings.systems}
-    return found
-
-
 def _queued(steps: Mapping[str, Any]) -> dict[str, Any]:
     """The writes that wait for the end of a maintenance window or a pause, by system, and why."""
     waiting: dict[str, Any] = {}
     for told in steps.values():
         if told.get("queued"):
             held = waiting.setdefault(told["target"], {"writes": 0, "why": told["queued"]})
-            held["writes"] += told["states"].get(State.PLANNED, 0)
+            held["writes"] += told["states"].get(State.PLANNED, 0) - told["waiting"]
     return waiting

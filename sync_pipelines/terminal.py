@@ -14,7 +14,7 @@ from rich.table import Table
 from sync_pipelines.course import Told
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Planned, Result
-from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.plan import Move, Write, moves
 
 Line = Mapping[str, Any]
 """One step that ended: step, state, counts, failed_checks, not_checked, seconds, error."""
@@ -75,8 +75,11 @@ class Terminal:
         for plan in planned:
             if plan.writes:
                 self.console.print(f"\n[bold]{plan.domain} → {plan.target}[/]  [dim]{plan.plan_id}[/]", highlight=False)
-                for write in writes_of(plan.plan_id):
+                writes = writes_of(plan.plan_id)
+                for write in writes:
                     self._write(write)
+                self._moves(moves(writes))
+                self._waits(plan.waiting, plan.waits)
         creates, updates, held = (sum(getattr(p, name) for p in planned) for name in ("creates", "updates", "held"))
         self.console.print(f"\n[bold]Plan:[/] {creates} to create, {updates} to change, {held} held back.")
         if creates + updates:
@@ -90,6 +93,51 @@ class Terminal:
             before = f"[red]{escape(change.before)}[/] → " if change.before is not None else ""
             self.console.print(f"      {change.field}: {before}[green]{escape(change.after or '')}[/]", highlight=False)
 
+    def _moves(self, found: Sequence[Move]) -> None:
+        """What amount moves, per legal entity, currency and month."""
+        if not found:
+            return
+        table = Table("Legal entity", "Month", "Writes", "Amount", box=None, pad_edge=False)
+        for each in found:
+            amount = spell(each.amount_minor, each.currency)
+            table.add_row(each.legal_entity or "none named", each.period or "no date", f"{each.count:,}", amount)
+        self.console.print(table)
+
+    def _waits(self, count: int, past: str) -> None:
+        if past:
+            self.console.print(f"[yellow]The whole plan waits, being past a limit: {escape(past)}.[/]", highlight=False)
+        elif count:
+            self.console.print(f"[yellow]{count:,} of these wait for approval.[/]", highlight=False)
+
+    def open_plans(self, plans: Sequence[Mapping[str, Any]]) -> None:
+        """The plans that are not carried out yet: a line for each, and what waits for whom."""
+        if not plans:
+            self.console.print("No plan is open: nothing waits for anybody.")
+        for plan in plans:
+            ready, waiting = f"{plan['ready']:,} ready", f"{len(plan['waiting']):,} waiting"
+            heading = f"[bold]{plan['domain']} → {plan['target']}[/]  {plan['plan']}  {ready}, {waiting}"
+            self.console.print(heading, highlight=False)
+            self._approvers(plan)
+
+    def open_plan(self, plan: Mapping[str, Any], writes: Sequence[Write]) -> None:
+        """One open plan, so that a person can judge it."""
+        ids = {each["write"]: each for each in plan["waiting"]}
+        self.open_plans([plan])
+        for write in writes:
+            self._write(write)
+            if told := ids.get(write.request.write_id):
+                edited = told["edited_by"] or "unknown"
+                why = f"{told['write'][:12]}  {told['why']}; edited by {edited}"
+                self.console.print(f"      [dim]{escape(why)}[/]", highlight=False)
+        self._moves([Move(**each) for each in plan["moves"]])
+        for what, author in plan["authors"].items():
+            self.console.print(f"  [dim]{escape(what)} was written by {escape(author)}[/]", highlight=False)
+
+    def _approvers(self, plan: Mapping[str, Any]) -> None:
+        self._waits(len(plan["waiting"]), plan["past_limit"])
+        for approvers in plan["approvers"].values():
+            self.console.print(f"  may approve: {escape(approvers)}", highlight=False)
+
     def summary(self, summary: Mapping[str, Any]) -> None:
         """What a run came to, in the words of those who sign for it."""
         say = self.console.print
@@ -98,10 +146,13 @@ class Terminal:
         say()
         say(f"[bold]Read[/] {read:,} records: {_listed(summary['read'])}.", highlight=False)
         say(f"[bold]Linked[/] across systems: {_listed(summary['linked'])}.", highlight=False)
-        if any(writes.values()) or summary.get("queued") or summary.get("not_run"):
+        waits = summary.get("waiting", {})
+        if any(writes.values()) or summary.get("queued") or summary.get("not_run") or waits:
             say(f"[bold]Written[/]: {_listed(writes)}.", highlight=False)
         else:
             say("[bold]Written[/]: nothing. Every plan was empty.", highlight=False)
+        if waits:
+            say(f"[bold]Waiting[/] for approval: {_listed(waits)}. See `sync-pipelines plans`.", highlight=False)
         self._waiting(summary)
         self._findings(summary)
         exceptions = summary["exceptions"]

@@ -36,6 +36,7 @@ META: dict[str, str] = {
     "label": "VARCHAR",
     "correlation_id": "VARCHAR",
     "posting_on": "DATE",
+    "edited_by": "VARCHAR",
 }
 """Columns that every canonical record has beside its domain's fields, with their DuckDB types.
 
@@ -44,7 +45,7 @@ META: dict[str, str] = {
 record claims for itself in the domain's leading system; `label` is what people call it;
 `correlation_id` is the id of the deal that the record belongs to, or the number of the order or contract
 by which it names that deal; `posting_on` is the day on which the books took a document, where the system
-keeps one beside the document's own date.
+keeps one beside the document's own date; `edited_by` is who edited the record last, as the system names them.
 """
 
 

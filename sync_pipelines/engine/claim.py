@@ -31,7 +31,7 @@ MATCH = (
     Claim("no_ambiguous_match", "No record has more than one candidate to be linked with."),
     Claim("no_duplicates", "No system holds the same thing twice."),
 )
-PLAN = (Claim("within_limits", "The plan is no larger than a plan may be without a person.", blocking=True),)
+PLAN = (Claim("within_limits", "The plan is no larger than a plan may be without a person."),)
 WRITES = (
     Claim("all_confirmed", "Every planned write was confirmed by the system."),
     Claim("nothing_in_doubt", "Of every write it is known whether it was committed.", blocking=True),

@@ -94,6 +94,10 @@ class Planned:
     still_wanted: tuple[str, ...] = ()
     """Writes of earlier plans whose fate is not known, and which this plan would make again: their ids."""
     checks: tuple[Check, ...] = ()
+    waiting: int = 0
+    """Writes that need a person's word before they are sent."""
+    waits: str = ""
+    """Why the plan as a whole waits: it is past a limit."""
 
     @property
     def writes(self) -> int:
@@ -111,6 +115,10 @@ class Applied:
     checks: tuple[Check, ...] = ()
     queued: str = ""
     """Why writes are still planned, and until when: the system is in maintenance or paused."""
+    waiting: int = 0
+    """Writes that were left planned, because they need a person's word."""
+    waits: str = ""
+    """Why the plan as a whole was left: it is past a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,6 @@ from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.correlation import NUMBERS, told
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts
-from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import normal, quoted, shown, text, wants
@@ -58,11 +57,18 @@ class Write:
     period: str | None = None
     """The month of the business date in which the amount moves ("2026-11")."""
     approved_by_team: str | None = None
-    """The team that has to approve it; None where it applies by itself."""
+    """The team that has to approve it, or several with blanks between; None where it applies by itself."""
     corrected_by: str | None = None
     """Who edited what is to be sent; None where it is as planned."""
     posting_on: date | None = None
     """The day on which the books take it; None where nothing is posted."""
+    edited_by: str | None = None
+    """Who edited the leading record last, where its system says so."""
+
+    @property
+    def approved_by(self) -> tuple[str, ...]:
+        """The teams that have to approve it, all of them."""
+        return tuple((self.approved_by_team or "").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +129,8 @@ def plan(
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE deals AS {deals}")
     waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
     with lake.running(f"mappings/{target}/{domain.name}.write.sql"):
-        return _writes(lake, domain, fields, target=target, write_sql=write_sql), waiting
-
-
-def within_limits(domain: str, target: str, *, writes: int, limit: int) -> Check:
-    """The claim that a plan is no larger than the topology allows without a person's word."""
-    return Check(
-        name="within_limits",
-        subject=f"{domain}/plan/{target}",
-        claim=f"The plan for {target} holds at most {limit:,} {domain} writes.",
-        result=Result.FAILED if writes > limit else Result.PASSED,
-        count=max(0, writes - limit),
-        reason=f"{writes:,} writes",
-        blocking=True,
-    )
+        writes = _writes(lake, domain, fields, target=target, write_sql=write_sql)
+    return _marked(lake, domain, settings, writes), waiting
 
 
 def _check_owners(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field]) -> None:
@@ -175,11 +169,12 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
 
 
 def _where_it_moves(lake: Lake, domain: Domain, leader: str, row: str) -> str:
-    """The board's columns that say in which books and on which day a leading record's amount moves."""
+    """The board's columns that say in which books and which day a leading record's amount moves, and by whose hand."""
     known = held(lake, domain, leader)
     entity = f"{row}.legal_entity" if "legal_entity" in known else "CAST(NULL AS VARCHAR)"
     day = f"{row}.{quoted(domain.dated)}" if domain.dated in known else "CAST(NULL AS DATE)"
-    return f"{entity} AS in_entity, {day} AS in_on"
+    editor = f"{row}.edited_by" if "edited_by" in lake.columns(table(domain.name, leader)) else "CAST(NULL AS VARCHAR)"
+    return f"{entity} AS in_entity, {day} AS in_on, {editor} AS edited_by"
 
 
 DECIDED = pa.schema(
@@ -311,7 +306,7 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
             SELECT link_id, judged.record_id, label, expected_version, operation, deal,
                    list_filter([{", ".join([*map(_change, fields), _MOVED])}], lambda x: x IS NOT NULL) AS changes,
                    {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period,
-                   approver AS approved_by_team, posting_on
+                   approver AS approved_by_team, posting_on, edited_by
             FROM judged LEFT JOIN deals ON deals.record_id = lead_id WHERE operation IS NOT NULL)
         SELECT chosen.* REPLACE (coalesce(mapped.operation, chosen.operation) AS operation),
                mapped.object, CAST(mapped.body AS VARCHAR) AS body, mapped."then" AS "then", mapped.external_id
@@ -327,6 +322,34 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
 
 _MOVED = f"""CASE WHEN posting_on <> in_on THEN
     {{'field': 'posting_on', 'before': {shown("in_on")}, 'after': {shown("posting_on")}}} END"""
+
+
+def _marked(lake: Lake, domain: Domain, settings: DomainSettings, writes: list[Write]) -> list[Write]:
+    """The writes with the team that has to approve each; what a condition can't tell has to be approved."""
+    approval = settings.policy.approval
+    if approval is None or not writes:
+        return writes
+    rows = [(w.link_id, str(w.request.operation), w.amount_minor, w.currency) for w in writes]
+    names = ("link_id", "operation", "amount_minor", "currency")
+    kinds = (pa.string(), pa.string(), pa.int64(), pa.string())
+    given = {n: pa.array(v, k) for n, v, k in zip(names, zip(*rows, strict=True), kinds, strict=True)}
+    fields = "".join(f", desired.{quoted(f.name)}" for f in domain.fields if f.name not in names)
+    currency = "coalesce(given.currency, desired.currency)" if "currency" in _names(domain) else "given.currency"
+    with lake.relation("given", pa.table(given)):
+        needing = {link for (link,) in lake.rows(f"""
+            SELECT link_id FROM (SELECT given.* REPLACE ({currency} AS currency){fields}
+                                 FROM given JOIN desired ON desired.write_id = given.link_id)
+            WHERE coalesce(({approval.when or 'true'}), true)""")}  # fmt: skip
+    return [_also(w, approval.team) if w.link_id in needing else w for w in writes]
+
+
+def _also(write: Write, team: str) -> Write:
+    """The write with one more team that has to approve it."""
+    return replace(write, approved_by_team=" ".join(dict.fromkeys([*write.approved_by, team])))
+
+
+def _names(domain: Domain) -> set[str]:
+    return {field.name for field in domain.fields}
 
 
 def _change(field: Field) -> str:
@@ -376,7 +399,7 @@ def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
     )
 
 
-_OF_THE_BOOKS = ("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "posting_on")
+_OF_THE_BOOKS = ("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "posting_on", "edited_by")
 
 
 def identity(content: Sequence[Any]) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from sync_pipelines.domains import Domain, Field
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.lake import Lake
@@ -22,6 +24,11 @@ COLUMNS = """kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR,
     label VARCHAR, field VARCHAR, value_a VARCHAR, value_b VARCHAR, amount_minor BIGINT, currency VARCHAR,
     legal_entity VARCHAR, period VARCHAR, reason VARCHAR, is_primary BOOLEAN, written_to VARCHAR, write_id VARCHAR,
     code VARCHAR"""
+
+WAITING = pa.schema(
+    [*((name, pa.string()) for name in ("target", "link_id", "message")), ("fields", pa.list_(pa.string()))]
+)
+"""The relation `waiting_writes`: what was planned and waits for a person's word, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +48,15 @@ class Item:
     """The write that was to mend it and came to nothing; None where nothing was sent."""
     code: str = ""
     """The target's own word for why, where a write came to nothing."""
+    link_id: str | None = None
 
 
 def reconcile(lake: Lake, domain: Domain, settings: DomainSettings, *, pairs: list[tuple[str, str]]) -> int:
     """Fill the session's `found` with every finding of a domain; returns how many record pairs were compared.
 
     Reads the canonical tables, the doubts of the match, what the plans held back, and the registered
-    relations `links`, `dead_letters` (target, link_id, write_id, kind, code, message, fields) and `moved_writes`
-    (target, link_id, posting_on, plan_id).
+    relations `links`, `dead_letters` (target, link_id, write_id, kind, code, message, fields), `moved_writes`
+    (target, link_id, posting_on, plan_id) and `waiting_writes` (target, link_id, message, fields).
     """
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE found ({COLUMNS})")
     compared = sum(_compare(lake, domain, settings, pair) for pair in pairs)
@@ -106,10 +114,13 @@ def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[s
         SELECT {_kind("differs")},
                {text(a)}, a_id, {text(b)}, b_id, c.link_id, label, f.field, f.value_a, f.value_b,
                CASE WHEN f.field = c.told_by THEN nullif(share, 0) END, currency, legal_entity, period,
-               coalesce(w.message, waiting.reason, f.field || ' differs'), f.is_primary, w.target, w.write_id, w.code
+               coalesce(w.message, v.message, waiting.reason, f.field || ' differs'), f.is_primary,
+               coalesce(w.target, v.target), w.write_id, w.code
         FROM (SELECT *, unnest(found) AS f, {_told_by(domain)} AS told_by FROM compared) c
         LEFT JOIN dead_letters w
             ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field)
+        LEFT JOIN waiting_writes v
+            ON v.link_id = c.link_id AND v.target = f.target AND list_contains(v.fields, f.field)
         LEFT JOIN waiting ON waiting.link_id = c.link_id AND f.target = {text(b)};
     """)
     _find_moved(lake, pair)
@@ -211,7 +222,7 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         SELECT {_kind("missing")},
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
-               coalesce(w.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
+               coalesce(w.message, v.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
                    || ' in ' || {text(other)}),
                w.kind IS NOT NULL OR waiting.kind IS NOT DISTINCT FROM {text(CLOSED_PERIOD)}
                    OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE), w.target, w.write_id, w.code
@@ -221,6 +232,7 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         LEFT JOIN there ON there.link_id = l.link_id
         LEFT JOIN doubt ON doubt.link_id = l.link_id
         LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)}
+        LEFT JOIN waiting_writes v ON v.link_id = l.link_id AND v.target = {text(other)}
         WHERE {settings.expects(other)} AND lives IS NOT TRUE
     """)
 
@@ -311,7 +323,7 @@ def items(lake: Lake, domain: Domain) -> list[Item]:
         SELECT kind, coalesce(written_to, system_b, system_a) AS system,
                CASE written_to WHEN system_a THEN record_a ELSE coalesce(record_b, record_a) END AS record_id,
                min(label), string_agg(DISTINCT reason, '; ' ORDER BY reason), max(abs(amount_minor)), min(currency),
-               min(write_id), coalesce(min(code), '')
+               min(write_id), coalesce(min(code), ''), min(link_id)
         FROM found WHERE is_primary AND kind <> 'discarded' GROUP BY ALL ORDER BY ALL""")
     return [
         Item("|".join((domain.name, kind, system, record_id)), domain.name, kind, system, record_id, *rest)

@@ -103,6 +103,44 @@ class PeriodPolicy(StrEnum):
     """That team is asked to approve it."""
 
 
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which writes have to be approved, and by which team."""
+
+    team: str
+    when: str = ""
+    """SQL over the operation, the domain's fields, amount_minor and currency; empty means every write."""
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much may move without a person's word; None where nothing is said."""
+
+    records: int | None = None
+    documents: int | None = None
+    deletes: int | None = None
+    amount: dict[str, int] = {}
+    """Minor units by currency, each write's amount taken without its sign."""
+    team: str = ""
+    """Who may let more through."""
+
+
+RECORDS = 10_000
+"""The most writes that one plan may hold where the topology does not say."""
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`[domains.NAME.policy]`: which writes apply by themselves, and how much of them."""
+
+    approval: Approval | None = None
+    limit: Limit = Limit()
+    limit_per_day: Limit = Limit()
+
+    @property
+    def per_plan(self) -> Limit:
+        """The limit of one plan; it always has one on its records."""
+        limit = self.limit
+        return limit if limit.records is not None else msgspec.structs.replace(limit, records=RECORDS)
+
+
 class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[domains.NAME]` table: where the domain lives, who owns its fields, what may be written."""
 
@@ -118,8 +156,7 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a system that is to hold only part of the domain: SQL over the leading record's fields that says which."""
     closed_period: PeriodPolicy = PeriodPolicy.HOLD
     """What becomes of a document whose period is closed or locked; only for domains whose documents are posted."""
-    limit_writes: int = 10_000
-    """The most writes that one plan may hold; past it the plan waits for a person."""
+    policy: Policy = Policy()
 
     @property
     def version(self) -> str:
@@ -146,6 +183,12 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         keys = (f"{kind}.{code}", kind, "default")
         return next(self.exceptions[key] for key in keys if key in self.exceptions)
 
+    @property
+    def limit_team(self) -> str:
+        """The team that may let a plan through that is past a limit."""
+        named = self.policy.limit.team or self.policy.limit_per_day.team
+        return named or (self.policy.approval.team if self.policy.approval else self.owner_of_exceptions("limit"))
+
 
 class Topology(msgspec.Struct, frozen=True):
     """Everything `sync.toml` declares, checked as a whole."""
@@ -156,6 +199,10 @@ class Topology(msgspec.Struct, frozen=True):
     people: dict[str, Person]
     domains: dict[str, DomainSettings]
     state: Path
+    accounts: dict[str, list[str]] = {}
+    """The other names under which a person is known: in the systems, in version control, on this machine."""
+    source: Path = Path("sync.toml")
+    """The file that declared it."""
 
     def owner_of_outages(self, system: str) -> str:
         """Who is to bring a system back."""
@@ -179,6 +226,21 @@ class Topology(msgspec.Struct, frozen=True):
         told = {name: {f: getattr(each, f) for f in _DECLARED} for name, each in self.systems.items()}
         return hashlib.sha256(msgspec.json.encode({**kept, "systems": told}, order="deterministic")).hexdigest()[:12]
 
+    def person(self, name: str) -> str:
+        """Who is behind a name: the key in `accounts` that has it, or else the name itself."""
+        wanted = plain(name)
+        known = (person for person, names in self.accounts.items() if wanted in map(plain, [person, *names]))
+        return next(known, wanted)
 
-_PLACES = ("planes", "systems", "state")
+    def belongs(self, name: str, team: str) -> bool:
+        """Whether a person is a member of a team, under whichever of her names."""
+        return self.person(name) in {self.person(member) for member in self.people[team].members}
+
+
+_PLACES = ("planes", "systems", "state", "source")
 _DECLARED = [name for name in SystemSettings.__struct_fields__ if name not in {"url", "options"}]
+
+
+def plain(name: str) -> str:
+    """A person's name without what doesn't tell people apart."""
+    return " ".join(name.split()).casefold()

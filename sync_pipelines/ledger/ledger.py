@@ -18,10 +18,12 @@ from sync_pipelines.engine.correction import Correction
 from sync_pipelines.engine.doubt import Attempted
 from sync_pipelines.engine.outcome import Check, Total
 from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.policy import Size
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import (
     address,
+    approvals,
     audit,
     circuits,
     corrections,
@@ -37,6 +39,7 @@ from sync_pipelines.ledger import (
     work_items,
     writes,
 )
+from sync_pipelines.ledger.approvals import Word
 from sync_pipelines.ledger.audit import AuditEntry, Head, Verdict
 from sync_pipelines.ledger.change import Change, changing
 from sync_pipelines.ledger.circuits import Pause
@@ -156,8 +159,11 @@ class Ledger:
         with self._change() as change:
             runs.check_identity(change, system, identity)
 
-    def note_versions(self, found: Mapping[str, str], *, author: str) -> None:
-        """Say in the audit trail which topology, policies and mappings are other ones than the last time."""
+    def note_versions(self, found: Mapping[str, str], *, author: Callable[[str], str]) -> None:
+        """Say in the audit trail which topology, policies and mappings are other ones than the last time.
+
+        `author` is asked, by subject, who wrote those that are.
+        """
         with self._change() as change:
             versions.note_versions(change, found, author=author)
 
@@ -246,6 +252,15 @@ class Ledger:
         with self._look() as connection:
             return plans.plans_of(connection, run_id)
 
+    def open_plans(self, domain: str = "") -> list[Plan]:
+        """Plans that are not carried out yet."""
+        with self._look() as connection:
+            return plans.open_plans(connection, domain)
+
+    def keep_waits(self, plan_id: str, waits: str) -> None:
+        with self._change() as change:
+            plans.keep_waits(change, plan_id, waits)
+
     def pinned_snapshots(self) -> set[int]:
         """The lake's snapshots that plans were made from."""
         with self._look() as connection:
@@ -305,6 +320,33 @@ class Ledger:
     def writes_by_state(self, run_id: str) -> dict[str, int]:
         with self._look() as connection:
             return writes.states_of_run(connection, run_id)
+
+    # Approvals
+
+    def granted(self, origin: Origin) -> set[tuple[str, str]]:
+        """The approvals (write id, team) that hold for a plan of this origin."""
+        with self._look() as connection:
+            return approvals.granted(connection, origin)
+
+    def sent(self, domain: str, target: str, *, since: datetime, team: str) -> Size:
+        """What left for a target since an instant without a team's word."""
+        with self._look() as connection:
+            return approvals.sent(connection, domain, target, since=since, team=team)
+
+    def approve(self, word: Word, given_for: Sequence[tuple[str, str]]) -> None:
+        """Keep a person's approval of writes: (write id, team that she speaks for)."""
+        with self._change() as change:
+            approvals.approve(change, word, given_for)
+
+    def reject(self, word: Word, given_for: Sequence[tuple[str, str]]) -> int:
+        """Refuse unsent writes on a person's word; returns how many."""
+        with self._change() as change:
+            return approvals.reject(change, word, given_for)
+
+    def author(self, subject: str, version: str) -> str | None:
+        """Who wrote a version of a mapping or of settings; None where no run has met it."""
+        with self._look() as connection:
+            return versions.author(connection, subject, version)
 
     # Exceptions
 

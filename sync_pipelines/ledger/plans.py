@@ -56,14 +56,15 @@ def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
 
     One that was refused because its target had changed is no longer refused when it is wanted again.
 
-    Saving the same writes in the same run again gives the same plan.
+    Saving the same writes in the same run again gives the same plan, if mappings and settings are the same too.
     """
     before = known(change.connection, planned)
     held = tuple(saved for saved in before if not saved.may_be_planned_again)
     left_out = {saved.write.request.idempotency_key for saved in held}
     fresh = [write for write in planned if write.request.idempotency_key not in left_out]
     content_hash = _content_hash(fresh)
-    identity = dumps([origin.run_id, origin.domain, origin.target, content_hash])
+    pinned = [getattr(origin, name) for name in Origin.__slots__ if name != "snapshot"]
+    identity = dumps([*pinned, content_hash])
     plan_id = "plan-" + hashlib.sha256(identity.encode()).hexdigest()[:16]
     saved = _one(change.connection, select(plans).where(plans.c.plan_id == plan_id))
     if saved is None or saved.state == "superseded":
@@ -91,6 +92,13 @@ def plans_of(connection: Connection, run_id: str) -> list[Plan]:
     return [_plan(row._mapping) for row in found]
 
 
+def open_plans(connection: Connection, domain: str = "") -> list[Plan]:
+    """Plans that are not carried out yet, of a domain or of all, oldest first."""
+    query = select(plans).where(plans.c.state == "open")
+    query = query.where(plans.c.domain == domain) if domain else query
+    return [_plan(row._mapping) for row in connection.execute(query.order_by(plans.c.number))]
+
+
 def pinned_snapshots(connection: Connection) -> set[int]:
     return set(connection.scalars(select(plans.c.snapshot).distinct()))
 
@@ -106,6 +114,15 @@ def verified_writes(connection: Connection, plan_id: str) -> list[SavedWrite]:
     if _content_hash([saved.write for saved in found]) != wanted.content_hash:
         raise Stop(f"{plan_id} was changed after it was saved: nothing of it is sent, plan again")
     return found
+
+
+def keep_waits(change: Change, plan_id: str, waits: str) -> None:
+    """Note why a plan as a whole waits for a person, or that it no longer does."""
+    done = change.connection.execute(
+        update(plans).where(plans.c.plan_id == plan_id, plans.c.waits != waits).values(waits=waits)
+    )
+    if done.rowcount:
+        change.tell("plan.waits" if waits else "plan.waits_no_more", plan_id, why=waits)
 
 
 def close_plan(change: Change, plan_id: str) -> None:

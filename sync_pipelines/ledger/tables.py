@@ -157,6 +157,8 @@ writes = Table(
     _text("approved_by_team", optional=True),
     _text("corrected_by", optional=True),
     Column("posting_on", Date),
+    _text("edited_by", optional=True),
+    _at("planned_at", optional=True),
     UniqueConstraint("target", "idempotency_key"),
     CheckConstraint("state IN ('planned', 'intent', 'confirmed', 'refused', 'in_doubt', 'failed')", name="state"),
     Index(None, "plan_id", "state"),
@@ -168,7 +170,8 @@ writes = Table(
 )
 """`period` is the month of the business date that the amount moves in ("2026-11"); `approved_by_team` names the team
 that has to approve the write, null where it applies by itself; `corrected_by` who edited what is to be sent;
-`posting_on` is the day on which the books take it."""
+`posting_on` is the day on which the books take it; `edited_by` is the leading record's last editor; `planned_at` is
+when a plan first held it."""
 
 Index("writes_unsettled_idx", writes.c.target, writes.c.domain,
       postgresql_where=text("state IN ('intent', 'in_doubt')"))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
@@ -14,7 +14,7 @@ from sync_pipelines.ledger.tables import audit_entries, versions
 MET, CHANGED = "version.met", "version.changed"
 
 
-def note_versions(change: Change, found: Mapping[str, str], *, author: str) -> None:
+def note_versions(change: Change, found: Mapping[str, str], *, author: Callable[[str], str]) -> None:
     """Tell of every subject whose version is another than the last time, with the old and the new one.
 
     A version that comes back is told again, but keeps the author with whom it was first met.
@@ -26,9 +26,18 @@ def note_versions(change: Change, found: Mapping[str, str], *, author: str) -> N
         before = known.get(subject)
         if before == version:
             continue
-        fresh = insert(versions).values(subject=subject, version=version, author=author, seen_at=change.at)
+        name = author(subject)
+        fresh = insert(versions).values(subject=subject, version=version, author=name, seen_at=change.at)
         change.connection.execute(fresh.on_conflict_do_nothing())
-        change.tell(CHANGED if before else MET, subject, before=before, after=version, author=author)
+        change.tell(CHANGED if before else MET, subject, before=before, after=version, author=name)
+
+
+def author(connection: Connection, subject: str, version: str) -> str | None:
+    """Who wrote a version; None where no run has met it."""
+    found: str | None = connection.scalar(
+        select(versions.c.author).where(versions.c.subject == subject, versions.c.version == version)
+    )
+    return found
 
 
 def _newest(connection: Connection, subjects: Mapping[str, str]) -> dict[str, str]:

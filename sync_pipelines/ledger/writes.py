@@ -28,6 +28,7 @@ _QUIET = {"code": "", "message": ""}
 _OWN = (
     *("domain", "target", "link_id", "label", "expected_version"),
     *("amount_minor", "currency", "legal_entity", "period", "approved_by_team", "corrected_by", "posting_on"),
+    "edited_by",
 )
 """What a write says besides its request and its changes."""
 _CONTENT = (
@@ -48,6 +49,8 @@ class SavedWrite:
     code: str
     message: str
     updated_at: datetime
+    planned_at: datetime | None = None
+    """When a plan first held it."""
 
     @property
     def may_be_planned_again(self) -> bool:
@@ -75,13 +78,13 @@ def save(change: Change, plan_id: str, planned: Sequence[Write]) -> None:
         return
     columns = [writes.c[name] for name in _CONTENT]
     relation = given(rows.values(), *columns)
-    fixed = {"state": State.PLANNED, "code": "", "message": "", "updated_at": change.at}
+    fixed = {"state": State.PLANNED, "code": "", "message": "", "updated_at": change.at, "planned_at": change.at}
     source = select(
         *[relation.c[column.name] for column in columns],
         *[literal(value, writes.c[name].type) for name, value in fixed.items()],
     )
     inserted = insert(writes).from_select([*_CONTENT, *fixed], source)
-    replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name != "write_id"}
+    replaced = {name: inserted.excluded[name] for name in (*_CONTENT, *fixed) if name not in ("write_id", "planned_at")}
     drifted = and_(writes.c.state == State.REFUSED, writes.c.code == DRIFTED)
     unsent = or_(writes.c.state.in_(REPLANNED), drifted)  # another run may just have sent it
     moves = or_(writes.c.plan_id != inserted.excluded.plan_id, writes.c.state != State.PLANNED)
@@ -278,6 +281,5 @@ def _write(row: Mapping[Any, Any]) -> SavedWrite:
     return SavedWrite(
         write=Write(request=request, changes=changes, **{name: row[name] for name in _OWN}),
         state=State(row["state"]),
-        updated_at=row["updated_at"],
-        **{name: row[name] for name in ("plan_id", "record_id_after", "code", "message")},
+        **{name: row[name] for name in ("plan_id", "record_id_after", "code", "message", "updated_at", "planned_at")},
     )

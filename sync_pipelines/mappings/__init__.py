@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,17 @@ def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
+def versions(systems: Sequence[str], domain: str, *, folder: Path = FOLDER) -> str:
+    """The versions of a domain's mappings in several systems, as a plan names them: "stripe@3f2a… tryton@91bc…"."""
+    return " ".join(f"{system}@{version(system, domain, folder=folder)}" for system in systems)
+
+
+def files(system: str, domain: str, *, folder: Path = FOLDER) -> list[Path]:
+    """The files that decide what a mapping computes and writes."""
+    names = (f"{domain}.sql", f"{domain}.write.sql", "objects.toml")
+    return [path for name in names if (path := folder / system / name).is_file()]
+
+
 def _parsed(system: str, domain: str, folder: Path) -> exp.Query:
     return _parse(read_sql(system, domain, folder=folder), f"{system}/{domain}.sql")
 
@@ -199,6 +210,7 @@ __all__ = [
     "FOLDER",
     "RECORD_COLUMNS",
     "columns",
+    "files",
     "keeps_posting_date",
     "lineage",
     "objects",
@@ -208,6 +220,7 @@ __all__ = [
     "read_sql",
     "sources",
     "version",
+    "versions",
     "write_sources",
     "write_sql",
     "written",

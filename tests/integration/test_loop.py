@@ -18,12 +18,13 @@ from msgspec.structs import replace as changed
 from sqlalchemy import delete, update
 from witness import Record, Records, SalesforceRecords, StripeRecords, normal, salesforce_client, stripe_client
 
-from sync_pipelines import config
+from sync_pipelines import approval, config
+from sync_pipelines.approval import Opinion
 from sync_pipelines.course import course, walk
 from sync_pipelines.engine.apply import DRIFTED
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.port import State
-from sync_pipelines.engine.topology import Planes, Topology, Window
+from sync_pipelines.engine.topology import Approval, Limit, Person, Planes, Policy, Topology, Window
 from sync_pipelines.errors import FixConfiguration, MalformedPage, RetryLater, Stop
 from sync_pipelines.ledger import tables
 from sync_pipelines.ledger.embedded import Embedded
@@ -411,16 +412,69 @@ def test_a_plan_that_was_edited_after_it_was_saved_is_not_sent(world: World, ren
     assert world.writes == before
 
 
-def test_a_plan_past_its_limit_waits_for_a_person(world: World, renamed: Loop) -> None:
-    product = changed(world.topology.domains["product"], limit_writes=0)
-    loop = replace(renamed, topology=changed(renamed.topology, domains={"product": product}))
+def _under(loop: Loop, **policy: Any) -> Loop:
+    """The loop with another policy for products, and the people whom it asks."""
+    people = {**loop.topology.people, "controller": Person("Controller", members=["ann", "bob"])}
+    product = changed(loop.topology.domains["product"], policy=Policy(**policy))
+    return replace(loop, topology=changed(loop.topology, people=people, domains={"product": product}))
+
+
+def test_planning_writes_nothing_anywhere_and_says_what_waits_for_whom(world: World, renamed: Loop) -> None:
+    loop = _under(renamed, approval=Approval("controller", "operation = 'update' AND is_active"))
     before = world.writes
 
     planned = loop.plan("product", "stripe")
-    with pytest.raises(Stop, match=r"holds 1 writes of product to stripe, more than the 0 that .* limit_writes allows"):
-        loop.apply("product", "stripe")
+    (write,) = loop.ledger.writes(planned.plan_id)
 
-    assert [(c.name, c.result) for c in planned.checks] == [("within_limits", Result.FAILED)]
+    assert world.writes == before
+    assert (planned.waiting, planned.waits, write.write.approved_by_team) == (1, "", "controller")
+
+
+def test_what_needs_approval_is_sent_only_after_it_was_given(world: World, renamed: Loop) -> None:
+    loop = _under(renamed, approval=Approval("controller"))
+    plan_id, before = loop.plan("product", "stripe").plan_id, world.writes
+
+    left = loop.apply("product", "stripe")
+    unsent, found = world.writes, loop.reconcile("product")
+    (item,) = [i for i in loop.ledger.open_work_items(domain="product") if i.owner == "controller"]
+    approval.approve(loop.ledger, loop.topology, plan_id, Opinion("ann", "fits", loop.clock.now()))
+    sent = loop.apply("product", "stripe")
+    loop.reconcile("product")
+
+    assert (left.states, left.waiting, unsent) == ({"planned": 1}, 1, before)
+    assert all(check.result is Result.PASSED for check in left.checks)
+    assert found.findings["differs"] >= 1
+    assert item.reason.startswith("waits for approval by Controller since 20")
+    assert (sent.states, sent.waiting) == ({"confirmed": 1}, 0)
+    assert not [i for i in loop.ledger.open_work_items(domain="product") if i.owner == "controller"]
+
+
+def test_a_plan_past_its_limit_waits_as_a_whole_and_raises_one_exception(world: World, renamed: Loop) -> None:
+    loop = _under(renamed, limit=Limit(records=0, team="controller"))
+    before = world.writes
+
+    planned = loop.plan("product", "stripe")
+    left = loop.apply("product", "stripe")
+    loop.reconcile("product")
+    (item,) = [i for i in loop.ledger.open_work_items(domain="product") if i.kind == "limit"]
+    unsent = world.writes
+    approval.approve(loop.ledger, loop.topology, planned.plan_id, Opinion("bob", "a rename", loop.clock.now()))
+
+    assert [(c.name, c.result, c.blocking) for c in planned.checks] == [("within_limits", Result.FAILED, False)]
+    assert (left.waiting, left.waits, unsent) == (1, "writes 1, at most 0 in one plan", before)
+    assert (item.owner, item.label) == ("controller", "product for stripe")
+    assert item.reason == "the plan is past a limit and waits as a whole: writes 1, at most 0 in one plan"
+    assert loop.apply("product", "stripe").states == {"confirmed": 1}
+
+
+def test_a_plan_made_under_another_policy_is_not_sent(world: World, renamed: Loop) -> None:
+    renamed.plan("product", "stripe")
+    stricter = _under(renamed, approval=Approval("controller"))
+    before = world.writes
+
+    with pytest.raises(Stop, match=r"made under other settings of \[domains.product\] than those of today"):
+        stricter.apply("product", "stripe")
+
     assert world.writes == before
 
 

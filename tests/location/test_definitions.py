@@ -126,7 +126,7 @@ def test_exactly_these_checks_stop_what_is_downstream(defs: dg.Definitions) -> N
 
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
 
-    assert blocking == {"some_records_survive", "within_limits", "nothing_in_doubt"}
+    assert blocking == {"some_records_survive", "nothing_in_doubt"}
 
 
 def test_every_asset_says_what_it_is_and_whose_it_is(defs: dg.Definitions, topology: Topology) -> None:

@@ -44,7 +44,8 @@ def settings(
 
 @dataclass
 class Scene:
-    """One domain over a lake. `links` are what the ledger would hold, `dead_letters` what came to nothing."""
+    """One domain over a lake. `links` are what the ledger would hold, `dead_letters` what came to nothing,
+    `waits` what waits for a person's word."""
 
     lake: Lake
     domain: Domain
@@ -52,6 +53,7 @@ class Scene:
     links: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     moved: list[Row] = field(default_factory=list)
+    waits: list[Row] = field(default_factory=list)
 
     def hold(self, system: str, *records: Row, fields: Sequence[str] = ()) -> Conformed:
         """Conform the records of a system; `fields` names those that it holds beside what the records show."""
@@ -125,6 +127,7 @@ class Scene:
             self.lake.relation("links", relation(self.links, LINKS)),
             self.lake.relation("dead_letters", pa.Table.from_pylist(self.dead_letters, schema=DEAD_LETTERS)),
             self.lake.relation("moved_writes", relation(self.moved, MOVED)),
+            self.lake.relation("waiting_writes", pa.Table.from_pylist(self.waits, schema=reconcile.WAITING)),
         ):
             self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs)
         return self.lake.arrow("SELECT * FROM found ORDER BY ALL").to_pylist()

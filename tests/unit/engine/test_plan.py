@@ -12,8 +12,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from scene import Row, Scene
 
-from sync_pipelines.engine.outcome import Result
-from sync_pipelines.engine.plan import Change, Move, Write, moves, within_limits
+from sync_pipelines.engine.plan import Change, Move, Write, moves
 from sync_pipelines.engine.port import Operation
 from sync_pipelines.errors import FixConfiguration
 
@@ -334,13 +333,6 @@ def test_a_key_changes_with_content_and_expected_version_and_with_nothing_else(c
     assert key(erp=there | {"version": "v8"}) != usual
     assert key(here | {"city": "Ulm"}) != usual
     assert key(write_sql=steps) != usual
-
-
-@pytest.mark.parametrize(("writes", "result"), [(3, Result.PASSED), (4, Result.FAILED)])
-def test_a_plan_past_its_limit_waits_for_a_person(writes: int, result: Result) -> None:
-    check = within_limits("customer", "erp", writes=writes, limit=3)
-
-    assert (check.result, check.blocking) == (result, True)
 
 
 def test_who_owns_and_may_write_what_has_a_version_that_a_plan_can_name(customers: Customers) -> None:

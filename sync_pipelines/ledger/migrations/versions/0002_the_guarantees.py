@@ -24,9 +24,10 @@ def upgrade() -> None:
 
 
 def _extend_writes() -> None:
-    for name in ("legal_entity", "period", "approved_by_team", "corrected_by"):
+    for name in ("legal_entity", "period", "approved_by_team", "corrected_by", "edited_by"):
         op.add_column("writes", sa.Column(name, sa.Text(), nullable=True), schema=SCHEMA)
     op.add_column("writes", sa.Column("posting_on", sa.Date(), nullable=True), schema=SCHEMA)
+    op.add_column("writes", sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True), schema=SCHEMA)
 
 
 def _extend_plans() -> None:
