@@ -107,6 +107,7 @@ def applied(outcome: Applied) -> Facts:
     return {
         "dagster/row_count": sum(outcome.states.values()),
         "plan": outcome.plan_id,
+        **({"queued": outcome.queued} if outcome.queued else {}),
         **{str(state): count for state, count in outcome.states.items()},
     }
 
