@@ -28,6 +28,10 @@ NEXT: dict[type[SyncError], str] = {
 """What to do about each kind of error, shown beside the failed step."""
 
 
+LEFT_OUT = "it failed, or a step before it did: see the run in Dagster"
+"""Why a step of a failed run has told nothing."""
+
+
 class OpenLoop(Protocol):
     """Opens the loop under a run's id, for as long as the run lasts."""
 
@@ -58,6 +62,7 @@ def loop(open_loop: OpenLoop) -> dg.ResourceDefinition:
         with suppress(StepsFailed), explained(), open_loop(run.run_id, mode) as loop:
             yield loop
             if context.instance is not None and failures(context.instance, run.run_id):
+                loop.leave_out_rest(planned(context.instance, run.run_id), LEFT_OUT)
                 loop.report()
                 raise StepsFailed
 
@@ -71,6 +76,13 @@ class StepsFailed(Exception):
 def failures(instance: dg.DagsterInstance, run_id: str) -> int:
     """How many steps of a run have failed so far."""
     return len(instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
+
+
+def planned(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """The addresses of what a run was to make."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    events = [entry.dagster_event for entry in entries]
+    return [event.asset_key.to_user_string() for event in events if event is not None and event.asset_key is not None]
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def _extraction(loop: Loop, system: str, name: str) -> Step:
         partial(loop.extract, system, name),
         system=system,
         needs=[system],
-        leave_out=partial(loop.leave_out, subject, "extract", ""),
+        leave_out=partial(loop.leave_out, subject),
     )
 
 
@@ -80,7 +80,7 @@ def _domain(loop: Loop, topology: Topology, domain: str) -> Iterator[Step]:
 
     def step(name: str, verb: str, call: Callable[[], Any], system: str = "") -> Step:
         subject = f"{domain}/{name}"
-        leave_out = partial(loop.leave_out, subject, verb, domain)
+        leave_out = partial(loop.leave_out, subject)
         return Step(subject, verb, domain, call, system=system, needs=settings.systems, leave_out=leave_out)
 
     for system in settings.systems:

@@ -297,11 +297,18 @@ class Loop:
             ),
         )
 
-    def leave_out(self, subject: str, verb: str, domain: str, reason: str) -> None:
+    def leave_out(self, subject: str, reason: str) -> None:
         """Note that a step of this run was not made, and that nothing it claims is checked."""
         self.ledger.save_step(self.run_id, subject, {NOT_RUN: reason})
-        unclaimed = claim.not_checked(claim.claims(self.topology, verb, domain), subject, f"not run: {reason}")
+        unclaimed = claim.not_checked(claim.claims(self.topology, subject), subject, f"not run: {reason}")
         self.ledger.save_checks(self.run_id, unclaimed)
+
+    def leave_out_rest(self, subjects: Collection[str], reason: str) -> None:
+        """Note of the steps that a run was to make which of them it has not made."""
+        made = self.ledger.steps(self.run_id)
+        for subject in subjects:
+            if subject not in made and claim.claims(self.topology, subject):
+                self.leave_out(subject, reason)
 
     def report(self) -> Path:
         """Write the finance check report of this run, and say where it is."""

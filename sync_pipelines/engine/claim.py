@@ -49,12 +49,21 @@ def reconciliation(topology: Topology, domain: str) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def claims(topology: Topology, verb: str, domain: str) -> tuple[Claim, ...]:
-    """What a step of this verb claims; a report claims nothing of its own."""
-    if verb == "reconcile":
-        return reconciliation(topology, domain)
-    by_verb = {"extract": EXTRACTION, "conform": CONFORM, "match": MATCH, "plan": PLAN, "apply": WRITES}
-    return by_verb.get(verb, ())
+def claims(topology: Topology, subject: str) -> tuple[Claim, ...]:
+    """What the step at an address of the graph claims; a report claims nothing of its own."""
+    domain, _, rest = subject.partition("/")
+    if domain not in topology.domains:
+        return EXTRACTION if domain in topology.systems else ()
+    match rest.split("/"):
+        case ["reconciliation"]:
+            return reconciliation(topology, domain)
+        case ["links"]:
+            return MATCH
+        case ["plan", _]:
+            return PLAN
+        case ["writes", _]:
+            return WRITES
+    return CONFORM
 
 
 def not_checked(claims: tuple[Claim, ...], subject: str, reason: str) -> list[Check]:

@@ -59,9 +59,7 @@ class Itinerary:
     def reconcile(self, domain: str) -> Outcome:
         return self._note(f"{domain}/reconciliation")
 
-    def leave_out(self, subject: str, verb: str, domain: str, reason: str) -> None:
-        assert verb in VERBS
-        assert domain in ("", *DOMAINS)
+    def leave_out(self, subject: str, reason: str) -> None:
         self.left_out[subject] = reason
 
     def report(self) -> Path:
