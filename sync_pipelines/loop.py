@@ -244,9 +244,10 @@ class Loop:
             open_ones = {each.write.request.write_id: each for each in unsettled}
             barred = self._barred(domain, target, list(open_ones.values()))
             unbarred = [w for key, w in open_ones.items() if key not in barred]
-            ended = barred | self._carry_out(domain, target, unbarred, plan)
-            self._link(domain, target, [open_ones[key].write for key in ended], ended)
             hold = self.reach.hold(target)
+            ended = barred | ({} if hold else self._carry_out(domain, target, unbarred, plan))
+            self._link(domain, target, [open_ones[key].write for key in ended], ended)
+            hold = hold or self.reach.hold(target)
             if hold is None and not assessed.waiting:
                 self.ledger.close_plan(plan.plan_id)
         states = Counter(each.state for each in self.ledger.writes(plan.plan_id))
@@ -449,8 +450,6 @@ class Loop:
     def _carry_out(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> dict[str, Outcome]:
         unsettled = [each for each in saved if each.state in UNSETTLED]
         if not unsettled:
-            return {}
-        if self.reach.hold(target):
             return {}
         shapes = mappings.objects(target)
         states = {each.write.request.write_id: each.state for each in unsettled}

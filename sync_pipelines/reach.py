@@ -109,16 +109,14 @@ class Reach:
             )
 
     def _meet(self, name: str, *, again: bool, meet: bool) -> None:
-        if again:
-            self._recognise(name, self.systems.ask_once(name))
-        elif meet and name not in self.met:
-            self._recognise(name, self.systems[name].identity())
-            passport, today = self.systems[name].passport, self.clock.now().date()
-            self.ledger.save_checks(self.run_id, version_is_supported(name, passport, on=today))
-
-    def _recognise(self, name: str, identity: str) -> None:
+        if not again and (not meet or name in self.met):
+            return
+        identity = self.systems.ask_once(name) if again else self.systems[name].identity()
         self.ledger.check_identity(name, identity)
         self.met.add(name)
+        if meet:
+            passport, today = self.systems[name].passport, self.clock.now().date()
+            self.ledger.save_checks(self.run_id, version_is_supported(name, passport, on=today))
 
     def _seconds_to(self, at: datetime | None) -> float | None:
         return None if at is None else max(0.0, (at - self.clock.now()).total_seconds())
