@@ -214,6 +214,15 @@ def test_a_write_that_commits_after_the_first_read_back_is_there_once_and_was_ne
     assert system.clock.now() - BEGINNING == timedelta(seconds=30)
 
 
+def test_a_settling_time_that_is_claimed_too_short_doubles_a_record() -> None:
+    system = late(20, passport=replace(SLOW, settling_seconds=5))
+
+    carried_out(system, [write("a")])
+    system.clock.sleep(60)
+
+    assert system.count("account") == 2
+
+
 def test_absence_after_the_settling_time_lets_the_write_be_sent_again() -> None:
     lost = [True]
 
