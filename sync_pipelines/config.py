@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -163,6 +164,13 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     found += [f"scope names {s!r}, which does not hold the domain" for s in set(domain.scope) - held]
     if domain.closed_period is not PeriodPolicy.HOLD and not DOMAINS[name].ledger:
         found.append(f"closed_period is {domain.closed_period}, but nothing of it is posted in the books")
+    found += [
+        f"recreate names {s!r}, which is not in create" for s in sorted(set(domain.recreate) - set(domain.create))
+    ]
+    if not 0 < domain.limit_deletes <= 1:
+        found.append("limit_deletes is a share: more than 0, and at most 1")
+    if domain.cut_over > date.min and not DOMAINS[name].dated:
+        found.append("cut_over is for domains of documents: order and invoice")
     conditions = [domain.create_when, *domain.scope.values()]
     found += [problem for condition in filter(None, conditions) for problem in _condition_problems(condition, fields)]
     if "default" not in domain.exceptions:

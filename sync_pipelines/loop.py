@@ -152,6 +152,7 @@ class Loop:
                 system=system,
                 sql=mappings.read_sql(system, domain),
                 lineage=mappings.lineage(system, domain),
+                limit_deletes=self.topology.domains[domain].limit_deletes,
             )
         return self._kept(f"{domain}/{system}", conformed)
 
@@ -159,13 +160,12 @@ class Loop:
     def match(self, domain: str) -> Matched:
         """Decide which record here is which record there, and keep it as links."""
         with self._links():
-            verdict = matching.match(self.lake, DOMAINS[domain], self.topology.domains[domain].systems)
+            verdict = matching.match(self.lake, DOMAINS[domain], self.topology.domains[domain])
             moved = [*verdict.added.to_pylist(), *verdict.ended.to_pylist()]
             deals = self._deals(domain, [(each["system"], each["record_id"]) for each in moved], members="members")
         told = {each["link_id"]: deals.get((each["system"], each["record_id"]), each["link_id"]) for each in moved}
-        self.ledger.change_links(
-            domain, added=verdict.added, ended=verdict.ended, run_id=self.run_id, correlations=told
-        )
+        for added, ended in verdict.changes:
+            self.ledger.change_links(domain, added=added, ended=ended, run_id=self.run_id, correlations=told)
         return self._kept(
             f"{domain}/links",
             Matched(
@@ -279,7 +279,7 @@ class Loop:
             links = f"(SELECT * FROM links WHERE domain = {text(domain)})"
             deals = self._deals(domain, [(item.system, item.record_id) for item in found], members=links)
             items = approval.exceptions(assessed, found, self.topology, deals=deals)
-            checks = proof.checks(self.lake, DOMAINS[domain], pairs, totals)
+            checks = proof.checks(self.lake, DOMAINS[domain], pairs, totals, cut_over=settings.cut_over)
             disagreeing, kinds, amounts = reconciling.counted(self.lake)
         self.lake.keep_findings(self.run_id, domain)
         self.ledger.save_totals(self.run_id, domain, totals)
@@ -547,8 +547,12 @@ class Loop:
 
     @contextmanager
     def _links(self) -> Iterator[None]:
-        """The links as a relation, over one unchanging snapshot of the lake."""
-        with self.lake.relation("links", self.ledger.open_links()), self.lake.transaction():
+        """The links, and what they were, as relations, over one unchanging snapshot of the lake."""
+        with (
+            self.lake.relation("links", self.ledger.open_links()),
+            self.lake.relation("former_links", self.ledger.former_links()),
+            self.lake.transaction(),
+        ):
             yield
 
     def _kept(self, subject: str, told: Told) -> Told:

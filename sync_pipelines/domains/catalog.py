@@ -57,7 +57,8 @@ CONTRACT = Domain(
         Field("status", Kind.CHOICE, required=True, choices=("draft", "active", "ended")),
         Field("currency", Kind.CURRENCY, required=True),
     ),
-    key=("number",),
+    key=("legal_entity", "number"),
+    open_when="status <> 'ended'",
 )
 
 ORDER = Domain(
@@ -72,10 +73,11 @@ ORDER = Domain(
         Field("net_minor", Kind.MONEY, required=True),
         Field("lines", Kind.LINES, required=True),
     ),
-    key=("number",),
+    key=("legal_entity", "number"),
     amount="net_minor",
     dated="ordered_on",
     counts_when="status = 'confirmed'",
+    open_when="status <> 'cancelled'",
 )
 
 INVOICE = Domain(
@@ -93,11 +95,12 @@ INVOICE = Domain(
         Field("total_minor", Kind.MONEY, required=True),
         Field("lines", Kind.LINES, required=True),
     ),
-    key=("number",),
+    key=("legal_entity", "number"),
     amount="total_minor",
     dated="issued_on",
     counts_when="status = 'posted'",
     ledger="receivable",
+    open_when="status <> 'void'",
 )
 
 ENTITLEMENT = Domain(

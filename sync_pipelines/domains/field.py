@@ -57,7 +57,8 @@ class Domain:
     `key` are the fields that identify a record in business terms. `amount` names the field that says what
     a record is worth; where `dated` names a business date too, control totals are taken per currency and
     period over the records for which `counts_when` (SQL over the fields) holds. `ledger` names the ledger that
-    such records are posted in, so that its periods decide about them; it is empty where nothing is posted.
+    such records are posted in, so that its periods decide about them; it is empty where nothing is posted. For
+    documents `open_when` says which are still in force; money moves when such a one gets another party.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Domain:
     dated: str = ""
     counts_when: str = "true"
     ledger: str = ""
+    open_when: str = ""
 
     def __getitem__(self, name: str) -> Field:
         for candidate in self.fields:

@@ -37,6 +37,7 @@ META: dict[str, str] = {
     "correlation_id": "VARCHAR",
     "posting_on": "DATE",
     "edited_by": "VARCHAR",
+    "is_settled": "BOOLEAN",
 }
 """Columns that every canonical record has beside its domain's fields, with their DuckDB types.
 
@@ -45,7 +46,8 @@ META: dict[str, str] = {
 record claims for itself in the domain's leading system; `label` is what people call it;
 `correlation_id` is the id of the deal that the record belongs to, or the number of the order or contract
 by which it names that deal; `posting_on` is the day on which the books took a document, where the system
-keeps one beside the document's own date; `edited_by` is who edited the record last, as the system names them.
+keeps one beside the document's own date; `edited_by` is who edited the record last, as the system names them;
+`is_settled` says of a document that nothing is owed on it any more.
 """
 
 
@@ -62,6 +64,7 @@ def schema(domain: Domain, held: Collection[str]) -> pra.DataFrameSchema:
     """
     columns = {"record_id": _column(pa.string(), nullable=False, unique=True)}
     columns |= {"is_deleted": _column(pa.bool_(), nullable=False)}
+    columns |= {"is_settled": _column(pa.bool_())}
     columns |= {name: _column(pa.string()) for name in META if name not in columns}
     columns["posting_on"] = _column(pa.date32())
     for field in domain.fields:

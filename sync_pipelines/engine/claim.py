@@ -26,6 +26,7 @@ EXTRACTION = (
 CONFORM = (
     Claim("fits_schema", "Every record fits the canonical schema; one that does not is set aside."),
     Claim("some_records_survive", "Most records fit, so the mapping itself is sound.", blocking=True),
+    Claim("deletes_plausible", "Not so many records are gone that it can't be true.", blocking=True),
 )
 MATCH = (
     Claim("no_ambiguous_match", "No record has more than one candidate to be linked with."),

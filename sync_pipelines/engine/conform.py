@@ -22,24 +22,33 @@ from sync_pipelines.errors import FixConfiguration
 _WORDS = {"not_nullable": "is missing", "field_uniqueness": "comes more than once"}
 """What the schema's own checks are called; the others bring their words along."""
 
+FEW = 10
+"""So many records may be gone at one look, whatever share of all they are."""
+
 
 def table(domain: str, system: str) -> str:
     """The lake table of a domain's canonical records of one system."""
     return f"lake.{quoted(f'{domain}_{system}')}"
 
 
-def conform(lake: Lake, domain: Domain, *, system: str, sql: str, lineage: Mapping[str, tuple[str, ...]]) -> Conformed:
-    """Run a mapping over all current records of a system and keep what came out as the canonical table."""
+def conform(
+    lake: Lake,
+    domain: Domain,
+    *,
+    system: str,
+    sql: str,
+    lineage: Mapping[str, tuple[str, ...]],
+    limit_deletes: float = 1.0,
+) -> Conformed:
+    """Run a mapping over all current records of a system and keep what came out as the canonical table.
+
+    Where a larger share of the records than `limit_deletes` is gone since the last time, what was known stays.
+    """
     with lake.running(_where(domain, system)):
         lake.db.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {_typed(lake, domain, system=system, sql=sql)}")
     refusals = _refusals(lake, domain)
-    lake.db.register("refusals", refusals)
-    changed = lake.replace(
-        table(domain.name, system),
-        """SELECT DISTINCT ON (staged.record_id) staged.* EXCLUDE (misfits), refusals.reason AS refused FROM staged
-        LEFT JOIN refusals ON refusals.record_id IS NOT DISTINCT FROM staged.record_id ORDER BY staged.record_id""",
-    )
-    lake.db.unregister("refusals")
+    plausible = _plausible(lake, domain, system, limit=limit_deletes)
+    changed = plausible.result is not Result.FAILED and _keep(lake, domain, system, refusals)
     total, live = lake.row("""
         SELECT count(*), count(*) FILTER (is_deleted IS NOT TRUE) FROM (SELECT DISTINCT ON (record_id) * FROM staged)
     """)
@@ -51,7 +60,38 @@ def conform(lake: Lake, domain: Domain, *, system: str, sql: str, lineage: Mappi
         quarantined=len(refusals),
         lineage=lineage,
         changed=changed,
-        checks=_checks(domain, system, live=live, refusals=refusals),
+        checks=(*_checks(domain, system, live=live, refusals=refusals), plausible),
+    )
+
+
+def _keep(lake: Lake, domain: Domain, system: str, refusals: pa.Table) -> bool:
+    with lake.relation("refusals", refusals):
+        return lake.replace(
+            table(domain.name, system),
+            """SELECT DISTINCT ON (staged.record_id) staged.* EXCLUDE (misfits), refusals.reason AS refused FROM staged
+            LEFT JOIN refusals ON refusals.record_id IS NOT DISTINCT FROM staged.record_id ORDER BY staged.record_id""",
+        )
+
+
+def _plausible(lake: Lake, domain: Domain, system: str, *, limit: float) -> Check:
+    """Whether the records that are gone since the last time may really be; a merged one is not gone."""
+    known = table(domain.name, system)
+    before = gone = 0
+    if lake.columns(known):
+        before, gone = lake.row(f"""
+            SELECT count(*), count(*) FILTER (s.record_id IS NULL OR (s.is_deleted AND s.merged_into IS NULL))
+            FROM {known} k LEFT JOIN (SELECT DISTINCT ON (record_id) * FROM staged) s USING (record_id)
+            WHERE NOT k.is_deleted""")
+    return Check(
+        name="deletes_plausible",
+        subject=f"{domain.name}/{system}",
+        claim=f"No more than {limit:.0%} of the {domain.name} records of {system} are gone at one look.",
+        result=Result.FAILED if gone > max(FEW, limit * before) else Result.PASSED,
+        count=gone,
+        reason=f"{gone:,} of {before:,} are gone; if that is true, raise [domains.{domain.name}] limit_deletes"
+        if gone > max(FEW, limit * before)
+        else "",
+        blocking=True,
     )
 
 
@@ -68,7 +108,8 @@ def _where(domain: Domain, system: str) -> str:
 def _typed(lake: Lake, domain: Domain, *, system: str, sql: str) -> str:
     """The mapping's rows in the domain's column order and types, missing META columns as null.
 
-    A value that is not of its field's type becomes null, and its field is named in `misfits`.
+    A value that is not of its field's type becomes null, and its field is named in `misfits`. A record that was
+    merged into another is gone, whether its system calls that deleted or not.
     """
     given = {name for name, *_ in lake.rows(f"DESCRIBE {sql}")}
     fields = {field.name: sql_type(field) for field in domain.fields}
@@ -88,9 +129,10 @@ def _typed(lake: Lake, domain: Domain, *, system: str, sql: str) -> str:
         for n, k in fields.items()
         if n in given
     )
+    is_gone = "" if "merged_into" not in given else " REPLACE (is_deleted OR merged_into IS NOT NULL AS is_deleted)"
     return (
-        f"SELECT {', '.join(columns)}, list_filter([{misfits}], lambda n: n IS NOT NULL) AS misfits"
-        f" FROM ({sql}) ORDER BY record_id"
+        f"SELECT *{is_gone} FROM (SELECT {', '.join(columns)},"
+        f" list_filter([{misfits}], lambda n: n IS NOT NULL) AS misfits FROM ({sql})) ORDER BY record_id"
     )
 
 

@@ -13,16 +13,20 @@ def extract(
 ) -> Extraction:
     """Append an object's changes since its cursor; with `prove`, also look for deletes and count.
 
-    A gap against an exact count is mended at once by reading the object from its beginning.
+    A gap against an exact count is mended at once by reading the object from its beginning; where we then still
+    hold more than there is, a purge left no trace in what the system tells of changes, and absence tells it.
     """
     calls = system.calls.total
     read, appended = _append(lake, system, object, shape, lake.cursor(system.name, object), run_id, clock)
-    deleted = _sweep(lake, system, object, run_id, clock) if prove else 0
+    sweeps = prove and system.passport.deletes is Deletes.SWEEP
+    deleted = _sweep(lake, system, object, shape, run_id, clock) if sweeps else 0
     counted = system.count(object) if prove else None
     if _gap(lake, system, object, counted):
         again = _append(lake, system, object, shape, None, run_id, clock)
         read, appended = read + again[0], appended + again[1]
         counted = system.count(object)
+        if not sweeps and counted is not None and counted < lake.held(system.name, object):
+            deleted += _sweep(lake, system, object, shape, run_id, clock)
     held = lake.held(system.name, object)
     return Extraction(
         system=system.name,
@@ -50,12 +54,12 @@ def _append(
     return read, appended
 
 
-def _sweep(lake: Lake, system: System, object: str, run_id: str, clock: Clock) -> int:
-    """Where only absence tells of a delete: records that we hold and the system no longer has."""
-    if system.passport.deletes is not Deletes.SWEEP:
-        return 0
+def _sweep(lake: Lake, system: System, object: str, shape: Shape, run_id: str, clock: Clock) -> int:
+    """Records that we hold and the system no longer has: neither in its list of ids nor when asked for by name."""
     present = {record_id for ids in system.ids(object) for record_id in ids}
-    gone = [record_id for record_id in lake.live_ids(system.name, object) if record_id not in present]
+    absent = [record_id for record_id in lake.live_ids(system.name, object) if record_id not in present]
+    found = system.fetch(object, shape, absent) if absent else {}
+    gone = [record_id for record_id in absent if record_id not in found]
     lake.append_tombstones(system.name, object, gone, run_id=run_id, at=clock.now())
     return len(gone)
 

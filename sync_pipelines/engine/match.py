@@ -12,13 +12,24 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from sync_pipelines.domains import Domain
-from sync_pipelines.domains.schema import META, sql_type
-from sync_pipelines.engine.conform import table
+from sync_pipelines.engine import deletion, merge
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Result
-from sync_pipelines.engine.rule import ALIKE_DOMAINS, DUPLICATE_KEYS, RULES, Alike, Exact
+from sync_pipelines.engine.reference import resolved
+from sync_pipelines.engine.rule import (
+    ALIKE_DOMAINS,
+    COMPANY_NAME,
+    DUPLICATE_KEYS,
+    RULES,
+    Alike,
+    key_of,
+    knows,
+    same_entity,
+)
+from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import quoted, text
 
+PASSED = "merged before it was first seen"
 EXTERNAL_ID = "external_id"
 COUNTERPART = "counterpart_id"
 
@@ -30,12 +41,24 @@ ENDED = pa.schema([(name, pa.string()) for name in ("link_id", "system", "record
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a match decided: memberships to add and to end, and how many doubts are left."""
+    """What a match decided: memberships to add and to end, and how many doubts are left.
+
+    `passing` are memberships that began and ended in this very match: history, so that a merge can be taken back.
+    """
 
     added: pa.Table
     ended: pa.Table
+    passing: pa.Table
     ambiguous: int
     duplicates: int
+
+    @property
+    def changes(self) -> list[tuple[pa.Table, pa.Table]]:
+        """What to add and to end, in the order in which the ledger is to be told."""
+        if not len(self.passing):
+            return [(self.added, self.ended)]
+        passed = [{**row, "reason": PASSED} for row in self.passing.to_pylist()]
+        return [(self.passing, self.ended), (self.added, pa.Table.from_pylist(passed, schema=ENDED))]
 
 
 def doubts(domain: str) -> str:
@@ -43,46 +66,33 @@ def doubts(domain: str) -> str:
     return f"lake.{quoted(f'doubts_{domain}')}"
 
 
-def resolved(lake: Lake, domain: Domain, system: str) -> str:
-    """A SELECT of a system's canonical records whose references are link ids, so that systems compare.
+def match(lake: Lake, domain: Domain, settings: DomainSettings) -> Verdict:
+    """Match every other system's records with those of the leading system.
 
-    Every field of the domain is a column of it; those that the system does not hold are null. Records that
-    were set aside are among them, with the reason in `refused`.
+    Reads the canonical tables and the registered relations `links` (domain, link_id, system, record_id, rule,
+    evidence) and `former_links` (the same and reason): what each record belonged to last, where that has ended.
     """
-    given = lake.columns(table(domain.name, system))
-    kinds = {**META, **{field.name: sql_type(field) for field in domain.fields}}
-    references = [f for f in domain.references if f.name in given]
-    select = {name: f"t.{quoted(name)}" if name in given else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
-    select |= {f.name: f"r_{f.name}.link_id" for f in references}
-    joins = "".join(
-        f" LEFT JOIN links r_{f.name} ON r_{f.name}.domain = {text(f.refers_to)}"
-        f" AND r_{f.name}.system = {text(system)} AND r_{f.name}.record_id = t.{quoted(f.name)}"
-        for f in references
-    )
-    columns = ", ".join(f"{value} AS {quoted(name)}" for name, value in select.items())
-    return f"SELECT {columns}, t.refused FROM {table(domain.name, system)} t{joins}"
-
-
-def match(lake: Lake, domain: Domain, systems: list[str]) -> Verdict:
-    """Match every other system's records with those of the leading system, `systems[0]`.
-
-    Reads the canonical tables and the registered relation `links` (domain, link_id, system, record_id).
-    """
-    leader, *others = systems
+    leader, *others = settings.systems
     _begin(lake, domain, leader)
+    deletion.let_heirs_lead(lake, domain, leader)
+    _keep_apart(lake, domain, leader)
+    merge.find_survivors(lake, domain)
     for system in others:
-        _let_go(lake, domain, system)
+        deletion.let_go(lake, domain, system)
+        deletion.take_back(lake, domain, system)
+        deletion.rehang(lake, domain, leader, system=system)
         _stage(lake, domain, leader, system)
         for rule in _rules(domain, lake, (leader, system)):
-            _apply_exact(lake, domain, rule, system=system)
+            _apply_exact(lake, rule, system=system)
         if (alike := ALIKE_DOMAINS.get(domain.name)) is not None:
             _apply_alike(lake, alike, system=system)
-    _anchor(lake, domain, leader)
-    _follow_merges(lake, domain, leader)
-    for system in systems:
+    _anchor(lake, leader)
+    merge.follow(lake, domain, leader)
+    for system in settings.systems:
         _find_duplicates(lake, domain, system)
     for system in others:
-        _find_deleted(lake, domain, leader, system)
+        deletion.find_orphans(lake, domain, leader, system=system)
+        deletion.find_lost(lake, domain, settings, system=system)
     lake.replace(doubts(domain.name), "SELECT DISTINCT * FROM doubtful")
     return _verdict(lake)
 
@@ -92,12 +102,14 @@ def _begin(lake: Lake, domain: Domain, leader: str) -> None:
     name = text(domain.name)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE members AS
-            SELECT link_id, system, record_id, '' AS rule, '' AS evidence, false AS is_new
-            FROM links WHERE domain = {name};
+            SELECT link_id, system, record_id, rule, evidence, false AS is_new FROM links WHERE domain = {name};
+        CREATE OR REPLACE TEMP TABLE former AS SELECT * EXCLUDE (domain) FROM former_links WHERE domain = {name};
+        CREATE OR REPLACE TEMP TABLE passing AS SELECT * EXCLUDE (is_new) FROM members WHERE false;
         CREATE OR REPLACE TEMP TABLE ended (link_id VARCHAR, system VARCHAR, record_id VARCHAR, reason VARCHAR);
         CREATE OR REPLACE TEMP TABLE doubtful (
             kind VARCHAR, system VARCHAR, record_id VARCHAR, label VARCHAR, link_id VARCHAR,
-            candidate_id VARCHAR, candidate_label VARCHAR, rule VARCHAR, reason VARCHAR);
+            candidate_id VARCHAR, candidate_label VARCHAR, rule VARCHAR, reason VARCHAR,
+            amount_minor BIGINT, currency VARCHAR);
         CREATE OR REPLACE TEMP TABLE leaders AS {resolved(lake, domain, leader)};
         ALTER TABLE leaders ADD COLUMN link_id VARCHAR;
         UPDATE leaders SET link_id = {link_id(domain.name, leader, "record_id")};
@@ -106,20 +118,18 @@ def _begin(lake: Lake, domain: Domain, leader: str) -> None:
     """)
 
 
+def _keep_apart(lake: Lake, domain: Domain, leader: str) -> None:
+    """A leading record whose link an heir has taken over gets another one, should it ever come back."""
+    lake.db.execute(f"""
+        UPDATE leaders SET link_id = {link_id(domain.name, leader, "record_id || '|again'")}
+        WHERE record_id NOT IN (SELECT record_id FROM members WHERE system = {text(leader)})
+          AND link_id IN (SELECT link_id FROM members WHERE system = {text(leader)})
+    """)
+
+
 def link_id(domain: str, leader: str, record_id: str) -> str:
     """The SQL of a link's id, which follows from the leading record alone."""
     return f"{text(domain + '-')} || substr(sha256({text(f'{domain}|{leader}|')} || {record_id}), 1, 16)"
-
-
-def _let_go(lake: Lake, domain: Domain, system: str) -> None:
-    """A record that is gone leaves its link, so that it is missed, or its successor can take its place."""
-    lake.db.execute(f"""
-        INSERT INTO ended SELECT m.link_id, m.system, m.record_id, 'no longer in ' || m.system
-            FROM members m LEFT JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
-            WHERE m.system = {text(system)} AND coalesce(t.is_deleted, t.record_id IS NULL);
-        DELETE FROM members USING ended
-            WHERE members.system = ended.system AND members.record_id = ended.record_id;
-    """)
 
 
 def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
@@ -132,44 +142,40 @@ def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
     """)
 
 
-def _rules(domain: Domain, lake: Lake, pair: tuple[str, str]) -> list[tuple[str, str, str, str]]:
-    """Name, key on the leading side, key on the other, evidence; rules whose columns are not held fall out."""
+@dataclass(frozen=True, slots=True)
+class _Join:
+    """A rule between two systems: the key on either side, and what else must not speak against it."""
+
+    name: str
+    leading: str
+    following: str
+    evidence: str
+    alike: str = "true"
+
+
+def _rules(domain: Domain, lake: Lake, pair: tuple[str, str]) -> list[_Join]:
+    """The rules in their order; those whose columns are not held fall out."""
     rules = [
-        (EXTERNAL_ID, "link_id", EXTERNAL_ID, "it carries the external id that this link gave it"),
-        (COUNTERPART, "record_id", COUNTERPART, "it names its counterpart"),
+        _Join(EXTERNAL_ID, "link_id", EXTERNAL_ID, "it carries the external id that this link gave it"),
+        _Join(COUNTERPART, "record_id", COUNTERPART, "it names its counterpart"),
     ]
     for rule in RULES[domain.name]:
-        if all(_known(lake, domain, rule, system) for system in pair):
-            key = _key(rule)
-            rules.append((rule.name, key, key, rule.evidence))
+        if all(knows(lake, domain, rule, system) for system in pair):
+            rules.append(_Join(rule.name, key_of(rule), key_of(rule), rule.evidence, same_entity(rule, "l", "s")))
     return rules
 
 
-def _known(lake: Lake, domain: Domain, rule: Exact, system: str) -> bool:
-    """Whether a system holds every field that a rule's keys speak of."""
-    columns = lake.columns(table(domain.name, system))
-    named = {field.name for field in domain.fields if any(field.name in key for key in rule.keys)}
-    return named <= columns
-
-
-def _key(rule: Exact) -> str:
-    """One text from all keys of a rule; null where any of them is."""
-    return " || chr(31) || ".join(f"CAST({key} AS VARCHAR)" for key in rule.keys)
-
-
-def _apply_exact(lake: Lake, domain: Domain, rule: tuple[str, str, str, str], *, system: str) -> None:
-    name, leading_key, following_key, evidence = rule
+def _apply_exact(lake: Lake, rule: _Join, *, system: str) -> None:
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE pairs AS
-        WITH l AS (SELECT link_id, record_id, label, is_deleted, {leading_key} AS k FROM leaders),
-             s AS (SELECT record_id, label, {following_key} AS k FROM followers)
+        WITH l AS (SELECT *, {rule.leading} AS k FROM leaders), s AS (SELECT *, {rule.following} AS k FROM followers)
         SELECT l.link_id, l.record_id AS leader_id, l.label AS leader_label, s.record_id, s.label,
-               {text(evidence)} AS evidence
-        FROM l JOIN s USING (k)
+               {text(rule.evidence)} AS evidence
+        FROM l JOIN s ON l.k = s.k AND {rule.alike}
         WHERE {_open("l.link_id", "s.record_id", system)}
         QUALIFY l.is_deleted = min(l.is_deleted) OVER (PARTITION BY s.record_id)
     """)
-    _settle(lake, rule=name, system=system)
+    _settle(lake, rule=rule.name, system=system)
 
 
 def _open(link: str, record: str, system: str) -> str:
@@ -188,18 +194,14 @@ def _settle(lake: Lake, *, rule: str, system: str) -> None:
         INSERT INTO members
             SELECT link_id, {text(system)}, record_id, {text(rule)}, evidence, true
             FROM weighed WHERE rivals_here = 1 AND rivals_there = 1;
-        INSERT INTO doubtful
-            SELECT 'ambiguous', {text(system)}, record_id, label, link_id, leader_id, leader_label, {text(rule)},
+        INSERT INTO doubtful BY NAME
+            SELECT 'ambiguous' AS kind, {text(system)} AS system, record_id, label, link_id,
+                   leader_id AS candidate_id, leader_label AS candidate_label, {text(rule)} AS rule,
                    CASE WHEN rivals_there > 1 THEN 'matches ' || rivals_there || ' records by ' || {text(rule)}
-                        ELSE rivals_here || ' records match the same one by ' || {text(rule)} END
+                        ELSE rivals_here || ' records match the same one by ' || {text(rule)} END AS reason
             FROM weighed WHERE rivals_here > 1 OR rivals_there > 1;
     """)
 
-
-COMPANY_NAME = """trim(regexp_replace(regexp_replace(lower(strip_accents({0})), '[^a-z0-9 ]', '', 'g'),
-    '\\b(inc|incorporated|llc|ltd|limited|corp|corporation|co|company|gmbh|ag|se|kg|bv|nv|sa|sas|sarl|sl|plc|kk|pty)\\b',
-    '', 'g'))"""
-"""A company's name without case, accents, punctuation and legal form."""
 
 ADDRESS = """lower(strip_accents(concat_ws(' ', {0}.street, {0}.postal_code, {0}.city)))"""
 
@@ -222,14 +224,15 @@ def _apply_alike(lake: Lake, alike: Alike, *, system: str) -> None:
     """)
     _settle(lake, rule=alike.name, system=system)
     lake.db.execute(f"""
-        INSERT INTO doubtful
-        SELECT 'ambiguous', {text(system)}, record_id, label, link_id, leader_id, leader_label, {text(alike.name)},
-               'name ' || round(100 * names) || ' % alike, address only ' || round(100 * addresses) || ' %'
+        INSERT INTO doubtful BY NAME
+        SELECT 'ambiguous' AS kind, {text(system)} AS system, record_id, label, link_id, leader_id AS candidate_id,
+               leader_label AS candidate_label, {text(alike.name)} AS rule,
+               'name ' || round(100 * names) || ' % alike, address only ' || round(100 * addresses) || ' %' AS reason
         FROM likeness WHERE names >= {alike.doubtful_name} AND {_open("link_id", "record_id", system)}
     """)
 
 
-def _anchor(lake: Lake, domain: Domain, leader: str) -> None:
+def _anchor(lake: Lake, leader: str) -> None:
     """Every live leading record has a link of its own; a deleted one only where something hangs on it."""
     lake.db.execute(f"""
         INSERT INTO members
@@ -239,71 +242,27 @@ def _anchor(lake: Lake, domain: Domain, leader: str) -> None:
     """)
 
 
-def _follow_merges(lake: Lake, domain: Domain, leader: str) -> None:
-    """What hangs on a merged record follows its survivor, unless the survivor has its own there."""
-    lake.db.execute(f"""
-        CREATE OR REPLACE TEMP TABLE moves AS
-        WITH RECURSIVE chain AS (
-            SELECT record_id, merged_into AS survivor FROM leaders WHERE merged_into IS NOT NULL
-            UNION
-            SELECT chain.record_id, l.merged_into FROM chain JOIN leaders l ON l.record_id = chain.survivor
-            WHERE l.merged_into IS NOT NULL
-        ), last AS (
-            SELECT chain.record_id, l.record_id AS survivor, l.link_id, l.label FROM chain
-            JOIN leaders l ON l.record_id = chain.survivor WHERE l.merged_into IS NULL AND NOT l.is_deleted
-        )
-        SELECT m.link_id AS old_link, m.system, m.record_id, last.link_id, last.survivor, last.label AS survivor_label,
-               loser.label AS loser_label,
-               count(*) OVER (PARTITION BY last.link_id, m.system) > 1
-                 OR EXISTS (SELECT 1 FROM members o WHERE o.link_id = last.link_id AND o.system = m.system) AS taken
-        FROM last JOIN leaders loser ON loser.record_id = last.record_id
-        JOIN members m ON m.link_id = loser.link_id AND m.system <> {text(leader)};
-        INSERT INTO ended SELECT old_link, system, record_id, 'merged into ' || survivor_label
-            FROM moves WHERE NOT taken;
-        DELETE FROM members USING moves
-            WHERE members.system = moves.system AND members.record_id = moves.record_id AND NOT moves.taken;
-        INSERT INTO members SELECT link_id, system, record_id, 'merged',
-            loser_label || ' was merged into ' || survivor_label, true FROM moves WHERE NOT taken;
-        INSERT INTO doubtful SELECT 'merged', system, record_id, loser_label, link_id, survivor, survivor_label,
-            'merged', loser_label || ' was merged into ' || survivor_label || ', and both have a record in ' || system
-            FROM moves WHERE taken;
-    """)
-
-
 def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
     """Live records of one system that share a key which must be their own."""
     for rule in RULES[domain.name]:
-        if rule.name not in DUPLICATE_KEYS[domain.name] or not _known(lake, domain, rule, system):
+        if rule.name not in DUPLICATE_KEYS[domain.name] or not knows(lake, domain, rule, system):
             continue
+        entity = "legal_entity" if rule.per_entity else "NULL"
         lake.db.execute(f"""
-            INSERT INTO doubtful
+            INSERT INTO doubtful BY NAME
             WITH live AS (
-                SELECT record_id, label, {_key(rule)} AS k
+                SELECT record_id, label, {key_of(rule)} AS k, {entity} AS e
                 FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted
-            ), twin AS (SELECT *, count(*) OVER (PARTITION BY k) AS n FROM live WHERE k IS NOT NULL)
-            SELECT 'duplicate', {text(system)}, a.record_id, a.label, m.link_id, b.record_id, b.label,
-                   {text(rule.name)}, a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)}
-            FROM twin a JOIN twin b ON a.k = b.k AND a.record_id <> b.record_id
+            ), twin AS (SELECT *, count(*) OVER (PARTITION BY k, e) AS n FROM live WHERE k IS NOT NULL)
+            SELECT 'duplicate' AS kind, {text(system)} AS system, a.record_id, a.label, m.link_id,
+                   b.record_id AS candidate_id, b.label AS candidate_label, {text(rule.name)} AS rule,
+                   a.n || ' records of ' || {text(system)} || ' share one ' || {text(rule.name)} AS reason
+            FROM twin a JOIN twin b ON a.k = b.k AND a.e IS NOT DISTINCT FROM b.e AND a.record_id <> b.record_id
             LEFT JOIN members m ON m.system = {text(system)} AND m.record_id = a.record_id
             WHERE a.n > 1 AND NOT EXISTS (
                 SELECT 1 FROM doubtful d WHERE d.kind = 'merged' AND d.system = {text(system)}
                                            AND d.record_id IN (a.record_id, b.record_id))
         """)
-
-
-def _find_deleted(lake: Lake, domain: Domain, leader: str, system: str) -> None:
-    """Records that live on although what leads them is gone, and nothing has taken its place."""
-    lake.db.execute(f"""
-        INSERT INTO doubtful
-        SELECT 'deleted', m.system, m.record_id, coalesce(l.label, t.label), m.link_id, lead.record_id, l.label,
-               'deleted', 'no longer in ' || {text(leader)} || ', but it lives on in ' || m.system
-        FROM members m
-        JOIN members lead ON lead.link_id = m.link_id AND lead.system = {text(leader)}
-        JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
-        LEFT JOIN leaders l ON l.record_id = lead.record_id
-        WHERE m.system = {text(system)} AND coalesce(l.is_deleted, l.record_id IS NULL)
-          AND m.record_id NOT IN (SELECT record_id FROM doubtful WHERE kind = 'merged' AND system = {text(system)})
-    """)
 
 
 def _verdict(lake: Lake) -> Verdict:
@@ -313,6 +272,7 @@ def _verdict(lake: Lake) -> Verdict:
     return Verdict(
         added=lake.arrow("SELECT link_id, system, record_id, rule, evidence FROM members WHERE is_new"),
         ended=lake.arrow("SELECT link_id, system, record_id, reason FROM ended"),
+        passing=lake.arrow("SELECT link_id, system, record_id, rule, evidence FROM passing"),
         ambiguous=ambiguous,
         duplicates=duplicates,
     )

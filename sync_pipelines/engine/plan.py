@@ -25,6 +25,7 @@ from sync_pipelines.engine.correlation import NUMBERS, told
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.engine.reference import GONE, pointing
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import normal, quoted, shown, text, wants
 from sync_pipelines.errors import FixConfiguration
@@ -152,7 +153,9 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
         f" AND {quoted('o_' + s)}.refused IS NULL"
         for s in systems
     )
-    columns, references = zip(*[_columns(f, settings.owners[f.name], target) for f in fields], strict=True)
+    columns, references = zip(
+        *[_columns(lake, domain, f, settings.owners[f.name], target) for f in fields], strict=True
+    )
     lead, own = quoted("o_" + settings.leader), quoted("o_" + target)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE board AS
@@ -161,10 +164,12 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
                {own}.version AS expected_version,
                coalesce({lead}.label, {own}.label) AS label,
                {lead}.record_id IS NOT NULL AND NOT {lead}.is_deleted AS leads,
-               {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives,
+               {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives, before.record_id AS replaces,
                {_where_it_moves(lake, domain, settings.leader, lead)},
                {", ".join(columns)}
         FROM m {joins} {" ".join(references)}
+        LEFT JOIN (SELECT link_id, max(record_id) AS record_id FROM former_links WHERE domain = {text(domain.name)}
+                   AND system = {text(target)} AND {GONE} GROUP BY link_id) before ON before.link_id = m.link_id
     """)
 
 
@@ -200,21 +205,43 @@ def _ask_the_books(lake: Lake, domain: Domain, settings: DomainSettings, *, targ
         lake.db.execute("CREATE OR REPLACE TEMP TABLE decided AS SELECT * FROM decisions")
 
 
-def _columns(field: Field, owner: str, target: str) -> tuple[str, str]:
+def _columns(lake: Lake, domain: Domain, field: Field, owner: str, target: str) -> tuple[str, str]:
     """The board's columns of a field (desired d_, actual a_, waiting w_) and the joins they need."""
     name, source = quoted(field.name), f"{quoted('o_' + owner)}.{quoted(field.name)}"
-    actual = f"{quoted('o_' + target)}.{name} AS {quoted('a_' + field.name)}"
-    if field.kind is not Kind.REFERENCE:
-        return f"{source} AS {quoted('d_' + field.name)}, {actual}, false AS {quoted('w_' + field.name)}", ""
-    here, there = quoted("h_" + field.name), quoted("t_" + field.name)
-    joins = (
-        f"LEFT JOIN links {here} ON {here}.domain = {text(field.refers_to)}"
-        f" AND {here}.system = {text(owner)} AND {here}.record_id = {source}"
-        f" LEFT JOIN links {there} ON {there}.domain = {text(field.refers_to)}"
-        f" AND {there}.system = {text(target)} AND {there}.link_id = {here}.link_id"
+    actual = f"{quoted('o_' + target)}.{name}"
+    desired, waits, joins = source, "false", ""
+    if field.kind is Kind.REFERENCE:
+        desired, waits, joins = _referred(lake, domain, field, (owner, source), (target, actual))
+    columns = (
+        (desired, quoted("d_" + field.name)),
+        (actual, quoted("a_" + field.name)),
+        (waits, quoted("w_" + field.name)),
     )
-    waits = f"{source} IS NOT NULL AND {there}.record_id IS NULL AS {quoted('w_' + field.name)}"
-    return f"{there}.record_id AS {quoted('d_' + field.name)}, {actual}, {waits}", joins
+    return ", ".join(f"{value} AS {column}" for value, column in columns), joins
+
+
+def _referred(
+    lake: Lake, domain: Domain, field: Field, here: tuple[str, str], there: tuple[str, str]
+) -> tuple[str, str, str]:
+    """What a reference is to be in the target, whether it must wait for that, and the joins they need.
+
+    It is the target's record of the same link; where that was merged into another, the other's. A document that
+    already refers to another record of the same merged party stays where it is, if it is posted or the party's
+    records in the target are still two.
+    """
+    (owner, source), (target, actual) = here, there
+    h, own, heir, k = (quoted(prefix + field.name) for prefix in ("h_", "t_", "s_", "k_"))
+    mine = f"domain = {text(field.refers_to)} AND system = {text(target)}"
+    joins = (
+        f"LEFT JOIN ({pointing(lake, field.refers_to, owner)}) {h} ON {h}.record_id = {source}"
+        f" LEFT JOIN (SELECT * FROM links WHERE {mine}) {own} ON {own}.link_id = {h}.own_id"
+        f" LEFT JOIN (SELECT * FROM links WHERE {mine}) {heir} ON {heir}.link_id = {h}.link_id"
+        f" LEFT JOIN ({pointing(lake, field.refers_to, target)}) {k} ON {k}.record_id = {actual}"
+    )
+    wanted = f"coalesce({own}.record_id, {heir}.record_id)"
+    posted = f"m.{quoted(target)} IN (SELECT record_id FROM {table(domain.name, target)} WHERE {domain.counts_when})"
+    stays = f"{k}.link_id = {h}.link_id AND ({k}.is_open{f' OR {posted}' if domain.dated else ''})"
+    return f"CASE WHEN {stays} THEN {actual} ELSE {wanted} END", f"{source} IS NOT NULL AND {wanted} IS NULL", joins
 
 
 def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
@@ -222,7 +249,7 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
     changed = " OR ".join(_wants(f) for f in fields)
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
     may_create, may_update = target in settings.create, target in settings.update
-    gate, leader = settings.expects(target), table(domain.name, settings.leader)
+    gate, leader = settings.expects(target, dated=domain.dated), table(domain.name, settings.leader)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE judged AS
         WITH gated AS (SELECT record_id FROM {leader} WHERE {gate}),
@@ -303,7 +330,7 @@ def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str,
     currency = quoted("d_currency") if "currency" in names else "NULL"
     rows = lake.arrow(f"""
         WITH chosen AS (
-            SELECT link_id, judged.record_id, label, expected_version, operation, deal,
+            SELECT link_id, judged.record_id, label, expected_version, operation, replaces, deal,
                    list_filter([{", ".join([*map(_change, fields), _MOVED])}], lambda x: x IS NOT NULL) AS changes,
                    {amount} AS amount_minor, {currency} AS currency, in_entity AS legal_entity, in_period AS period,
                    approver AS approved_by_team, posting_on, edited_by
@@ -376,7 +403,10 @@ def _normal_mapping(lake: Lake, sql: str) -> str:
 def _write(row: Mapping[str, Any], *, domain: str, target: str) -> Write:
     body = _without_nulls(json.loads(row["body"]))
     steps = tuple(row["then"] or ())
-    key = identity([target, row["object"], row["operation"], row["link_id"], row["expected_version"], body, steps])
+    content = [target, row["object"], row["operation"], row["link_id"], row["expected_version"], body, steps]
+    if row["replaces"] and row["record_id"] is None:
+        content.append(row["replaces"])  # what was created, and deleted by hand, may be created once more
+    key = identity(content)
     return Write(
         request=Request(
             write_id=key,

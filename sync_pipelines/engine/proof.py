@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sync_pipelines.domains import Domain
 from sync_pipelines.engine.conform import table
 from sync_pipelines.engine.lake import Lake
@@ -31,11 +33,17 @@ def totals(lake: Lake, domain: Domain, systems: list[str]) -> list[Total]:
     ]
 
 
-def checks(lake: Lake, domain: Domain, pairs: list[tuple[str, str]], all_totals: list[Total]) -> tuple[Check, ...]:
-    """What finance signs: each pair agrees, the control totals are equal, nothing is in quarantine."""
+def checks(
+    lake: Lake, domain: Domain, pairs: list[tuple[str, str]], all_totals: list[Total], *, cut_over: date = date.min
+) -> tuple[Check, ...]:
+    """What finance signs: each pair agrees, the control totals are equal, nothing is in quarantine.
+
+    Totals are claimed to be equal from the month of the cut-over on.
+    """
     made = [_agrees(lake, domain, pair) for pair in pairs]
     if domain.dated:
-        made += [_equal_totals(domain, pair, all_totals, _moved(lake, pair)) for pair in pairs]
+        live = [total for total in all_totals if total.period >= f"{cut_over:%Y-%m}"]
+        made += [_equal_totals(domain, pair, live, _moved(lake, pair)) for pair in pairs]
     return (*made, _quarantine(lake, domain))
 
 

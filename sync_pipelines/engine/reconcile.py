@@ -14,9 +14,10 @@ import pyarrow as pa
 from sync_pipelines.domains import Domain, Field
 from sync_pipelines.engine.conform import held, table
 from sync_pipelines.engine.lake import Lake
-from sync_pipelines.engine.match import doubts, resolved
+from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.plan import held_back
+from sync_pipelines.engine.reference import resolved
 from sync_pipelines.engine.topology import DomainSettings
 from sync_pipelines.engine.values import differs, quoted, shown, text, wants
 
@@ -29,6 +30,8 @@ WAITING = pa.schema(
     [*((name, pa.string()) for name in ("target", "link_id", "message")), ("fields", pa.list_(pa.string()))]
 )
 """The relation `waiting_writes`: what was planned and waits for a person's word, and why."""
+BEFORE_CUT_OVER = "before_cut_over"
+"""The kind of a document that the other side lacks and need not have, for it is from before going live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +211,10 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
 def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
     """Leading records that another system should have and has not, with the reason where one is known.
 
-    What a doubt or a quarantine explains is told there.
+    What a doubt or a quarantine explains is told there. What is from before the cut-over is told as that, and is
+    nobody's work.
     """
-    leader = settings.leader
+    leader, before = settings.leader, f"({settings.before_cut_over(domain.dated)})"
     lake.db.execute(f"""
         INSERT INTO found
         WITH waiting AS ({_waiting(lake, domain, other)}),
@@ -219,13 +223,14 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
                   WHERE l.domain = {text(domain.name)} AND l.system = {text(other)}),
         doubt AS (SELECT DISTINCT link_id FROM {doubts(domain.name)}
                   WHERE system = {text(other)} OR (kind = 'duplicate' AND system = {text(leader)}))
-        SELECT {_kind("missing")},
+        SELECT CASE WHEN {before} THEN {text(BEFORE_CUT_OVER)} ELSE {_kind("missing")} END,
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
                {_context(lake, domain, leader, "a")},
-               coalesce(w.message, v.message, waiting.reason, CASE WHEN is_aside THEN 'set aside' ELSE 'not' END
-                   || ' in ' || {text(other)}),
-               w.kind IS NOT NULL OR waiting.kind IS NOT DISTINCT FROM {text(CLOSED_PERIOD)}
-                   OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE), w.target, w.write_id, w.code
+               CASE WHEN {before} THEN 'before cut-over, not in ' || {text(other)}
+                    ELSE coalesce(w.message, v.message, waiting.reason,
+                                  CASE WHEN is_aside THEN 'set aside' ELSE 'not' END || ' in ' || {text(other)}) END,
+               NOT {before} AND (w.kind IS NOT NULL OR waiting.kind IS NOT DISTINCT FROM {text(CLOSED_PERIOD)}
+                   OR (doubt.link_id IS NULL AND is_aside IS NOT TRUE)), w.target, w.write_id, w.code
         FROM {_live(lake, domain, leader)} a
         JOIN links l ON l.domain = {text(domain.name)} AND l.system = {text(leader)} AND l.record_id = a.record_id
         LEFT JOIN waiting ON waiting.link_id = l.link_id
@@ -256,11 +261,14 @@ def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: s
                       JOIN {table(domain.name, settings.leader)} t ON t.record_id = l.record_id
                       WHERE o.domain = {text(domain.name)} AND o.system = {text(other)}
                         AND l.system = {text(settings.leader)})
-        SELECT 'unknown', {text(settings.leader)}, NULL, {text(other)}, record_id, NULL, label, NULL, NULL, NULL,
+        SELECT CASE WHEN before THEN {text(BEFORE_CUT_OVER)} ELSE 'unknown' END,
+               {text(settings.leader)}, NULL, {text(other)}, record_id, NULL, label, NULL, NULL, NULL,
                -amount_minor, currency, legal_entity, period,
-               CASE WHEN is_aside THEN 'set aside' ELSE 'not' END || ' in ' || {text(settings.leader)},
-               is_aside IS NOT TRUE AND record_id NOT IN ({doubt} = 'duplicate'), NULL, NULL, NULL
-        FROM (SELECT b.record_id, b.label, b.counts, {_context(lake, domain, other, "b")}
+               CASE WHEN before THEN 'before cut-over, ' ELSE '' END
+                   || CASE WHEN is_aside THEN 'set aside' ELSE 'not' END || ' in ' || {text(settings.leader)},
+               NOT before AND is_aside IS NOT TRUE AND record_id NOT IN ({doubt} = 'duplicate'), NULL, NULL, NULL
+        FROM (SELECT b.record_id, b.label, b.counts, {settings.before_cut_over(domain.dated)} AS before,
+                     {_context(lake, domain, other, "b")}
               FROM {_live(lake, domain, other)} b)
         LEFT JOIN lead ON follower = record_id
         WHERE counts AND lives IS NOT TRUE AND record_id NOT IN ({doubt} <> 'duplicate')
@@ -279,7 +287,8 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
                 SELECT kind, record_id, {_explained(domain, settings, system)} AS is_explained,
                        min(candidate_id) AS candidate_id, min(link_id) AS link_id,
                        min(label) AS label,
-                       min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason
+                       min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason,
+                       max(amount_minor) AS open_minor, max(currency) AS open_currency
                 FROM {doubts(domain.name)} d WHERE system = {text(system)} GROUP BY kind, record_id
                 HAVING kind <> 'duplicate' OR record_id < min(candidate_id)
             ), loose AS (
@@ -290,8 +299,8 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
                     WHERE o.domain = {text(domain.name)} AND o.system = {text(system)}
                       AND l.system = {text(settings.leader)}))
             SELECT kind, {text(settings.leader)}, candidate_id, {text(system)}, record_id, link_id, label, NULL,
-                   NULL, NULL, -amount_minor, currency, legal_entity, period, reason, NOT is_explained,
-                   NULL, NULL, NULL
+                   NULL, NULL, coalesce(-amount_minor, open_minor), coalesce(currency, open_currency), legal_entity,
+                   period, reason, NOT is_explained, NULL, NULL, NULL
             FROM doubt LEFT JOIN loose USING (record_id)
         """)
 

@@ -157,6 +157,12 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closed_period: PeriodPolicy = PeriodPolicy.HOLD
     """What becomes of a document whose period is closed or locked; only for domains whose documents are posted."""
     policy: Policy = Policy()
+    limit_deletes: float = 0.1
+    """The largest share of a system's records that may be gone at one look; more is not believed."""
+    recreate: list[str] = []
+    """Systems in which a record that somebody deleted there is created again."""
+    cut_over: date = date.min
+    """The business date of going live: documents dated before it are compared, and never created."""
 
     @property
     def version(self) -> str:
@@ -173,9 +179,17 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The systems that may be written, in the order of `systems`."""
         return [system for system in self.systems if system in {*self.create, *self.update}]
 
-    def expects(self, system: str) -> str:
-        """The condition, over a leading record's fields, under which a system is to hold the record."""
-        conditions = [condition for condition in (self.create_when, self.scope.get(system)) if condition]
+    def before_cut_over(self, dated: str) -> str:
+        """The condition under which a document is from before the cut-over; `dated` names its business date."""
+        return f"{dated} < DATE '{self.cut_over}'" if dated and self.cut_over > date.min else "false"
+
+    def expects(self, system: str, *, dated: str = "") -> str:
+        """The condition, over a leading record's fields, under which a system is to hold the record.
+
+        `dated` names the business date that decides whether a document is from before the cut-over.
+        """
+        since = f"{dated} >= DATE '{self.cut_over}'" if dated and self.cut_over > date.min else ""
+        conditions = [condition for condition in (self.create_when, self.scope.get(system), since) if condition]
         return " AND ".join(f"coalesce({condition}, false)" for condition in conditions) or "true"
 
     def owner_of_exceptions(self, kind: str, *, code: str = "") -> str:

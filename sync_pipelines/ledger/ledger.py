@@ -213,6 +213,11 @@ class Ledger:
         with self._look() as connection:
             return links.open_links(connection, domain)
 
+    def former_links(self) -> pa.Table:
+        """What each record belonged to last by its own evidence, where that has ended: as above, and reason."""
+        with self._look() as connection:
+            return links.former_links(connection)
+
     def change_links(
         self,
         domain: str,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
-from sqlalchemy import Column, Connection, Text, func, insert, select, update
+from sqlalchemy import Column, Connection, Text, and_, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
+from sync_pipelines.engine.merge import MERGED
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import counted, given
 from sync_pipelines.ledger.tables import links
@@ -34,6 +36,23 @@ def open_links(connection: Connection, domain: str = "") -> pa.Table:
     rows = connection.execute(query.where(links.c.domain == domain) if domain else query).all()
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pa.table({c.name: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
+
+
+def former_links(connection: Connection) -> pa.Table:
+    """What each record belonged to last by its own evidence, where that has ended: as `open_links`, and reason.
+
+    `reason` is why the record's last membership ended, also where that was made by a merge.
+    """
+    record = (links.c.domain, links.c.system, links.c.record_id)
+    ended = select(links).where(links.c.until.is_not(None)).ext(distinct_on(*record))
+    latest = ended.order_by(*record, links.c.membership_id.desc()).subquery()
+    own = ended.where(links.c.rule != MERGED).order_by(*record, links.c.membership_id.desc()).subquery()
+    names = ("domain", "link_id", "system", "record_id", *_WHY)
+    same = and_(*(own.c[name] == latest.c[name] for name in ("domain", "system", "record_id")))
+    query = select(*[own.c[name] for name in names], latest.c.ended_reason).join(latest, same)
+    rows = connection.execute(query.order_by(own.c.membership_id)).all()
+    values = list(zip(*rows, strict=True)) if rows else [()] * (len(names) + 1)
+    return pa.table({n: pa.array(v, pa.string()) for n, v in zip((*names, "reason"), values, strict=True)})
 
 
 def linked_by_domain(connection: Connection) -> dict[str, int]:

@@ -50,7 +50,7 @@ class FakeLoop:
         return Extraction(system, object, 5, 4, 1, 2, 40, 40, checks)
 
     def conform(self, domain: str, system: str) -> Conformed:
-        checks = self._step(f"{domain}/{system}", "fits_schema", "some_records_survive")
+        checks = self._step(f"{domain}/{system}", "fits_schema", "some_records_survive", "deletes_plausible")
         return Conformed(domain, system, 40, 0, {"record_id": ("salesforce/Account.Id",)}, checks=checks)
 
     def match(self, domain: str) -> Matched:

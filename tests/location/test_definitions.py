@@ -104,7 +104,7 @@ def test_the_report_comes_after_every_reconciliation(defs: dg.Definitions) -> No
 
 def test_every_step_claims_what_the_engine_reports(defs: dg.Definitions) -> None:
     assert names_of_checks(defs, "salesforce/Account") == {"complete", "fits_declared_shape"}
-    assert names_of_checks(defs, "customer/stripe") == {"fits_schema", "some_records_survive"}
+    assert names_of_checks(defs, "customer/stripe") == {"fits_schema", "some_records_survive", "deletes_plausible"}
     assert names_of_checks(defs, "customer/links") == {"no_ambiguous_match", "no_duplicates"}
     assert names_of_checks(defs, "customer/plan/tryton") == {"within_limits"}
     assert names_of_checks(defs, "customer/writes/tryton") == {"all_confirmed", "nothing_in_doubt"}
@@ -126,7 +126,7 @@ def test_exactly_these_checks_stop_what_is_downstream(defs: dg.Definitions) -> N
 
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
 
-    assert blocking == {"some_records_survive", "nothing_in_doubt"}
+    assert blocking == {"some_records_survive", "deletes_plausible", "nothing_in_doubt"}
 
 
 def test_every_asset_says_what_it_is_and_whose_it_is(defs: dg.Definitions, topology: Topology) -> None:

@@ -115,6 +115,21 @@ def test_each_pair_of_systems_is_told_once_the_leading_one_first(load: Load) -> 
     assert load().pairs("product") == [("crm", "erp")]
 
 
+@pytest.mark.parametrize(
+    ("added", "problem"),
+    [
+        ('recreate = ["crm"]', "recreate names 'crm', which is not in create"),
+        ("limit_deletes = 0.0", "limit_deletes is a share: more than 0, and at most 1"),
+        ("limit_deletes = 1.5", "limit_deletes is a share: more than 0, and at most 1"),
+        ("cut_over = 2026-01-01", "cut_over is for domains of documents: order and invoice"),
+    ],
+)
+def test_what_is_to_become_of_deletes_and_earlier_documents_has_to_make_sense(
+    load: Load, added: str, problem: str
+) -> None:
+    assert f"[domains.product] {problem}" in refusal(load, ('update = ["erp"]', f'update = ["erp"]\n{added}'))
+
+
 def test_an_exception_goes_to_the_owner_of_its_kind_or_to_the_default(load: Load) -> None:
     people = ('product = { name = "Product Operations", due_hours = 48 }', 'a = { name = "A" }\nb = { name = "B" }')
     product = load(people, ('{ default = "product" }', '{ default = "a", refused = "b" }')).domains["product"]

@@ -15,7 +15,19 @@ import pytest
 import typer.main
 
 from sync_pipelines import cli, loop
-from sync_pipelines.engine import apply, conform, extract, match, plan, proof, reconcile, retirement, topology
+from sync_pipelines.engine import (
+    apply,
+    conform,
+    deletion,
+    extract,
+    match,
+    merge,
+    plan,
+    proof,
+    reconcile,
+    retirement,
+    topology,
+)
 from sync_pipelines.lake.tables import TABLES
 from sync_pipelines.ledger.tables import METADATA
 
@@ -207,8 +219,9 @@ def test_every_check_of_the_engine_is_in_its_reference() -> None:
 def test_every_kind_of_finding_has_its_own_place() -> None:
     told = anchors(ROOT / "docs" / "how-to" / "work-exceptions.md")
     sql = Path(str(reconcile.__file__)).read_text() + Path(str(match.__file__)).read_text()
+    named = re.findall(r"SELECT '([a-z]+)'(?:,| AS kind)", sql)
 
-    kinds = {*re.findall(r"SELECT '([a-z]+)',", sql), *proof.DISAGREEMENTS}
+    kinds = {*named, *proof.DISAGREEMENTS, merge.MERGED, deletion.DELETED}
 
     assert {"ambiguous", "duplicate", "merged", "quarantined", "unknown"} <= kinds
     assert kinds - told == set()

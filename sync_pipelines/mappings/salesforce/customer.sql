@@ -3,7 +3,7 @@ SELECT
     record_id,
     version,
     is_deleted,
-    MasterRecordId AS merged_into,
+    CASE WHEN is_deleted THEN MasterRecordId END AS merged_into,
     Sync_Id__c AS external_id,
     Name AS label,
     AccountNumber AS number,

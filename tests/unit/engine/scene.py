@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pyarrow as pa
 from sync_pipelines.domains import DOMAINS, Domain
 from sync_pipelines.engine import conform, match, plan, proof, reconcile
 from sync_pipelines.engine.correlation import NUMBERS
+from sync_pipelines.engine.merge import MERGED
 from sync_pipelines.engine.outcome import Check, Conformed
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.topology import DomainSettings, Schedule
@@ -23,7 +25,8 @@ Row = dict[str, Any]
 
 LEADER = "crm"
 SYSTEMS = ["crm", "billing", "erp"]
-LINKS = ("domain", "link_id", "system", "record_id")
+LINKS = ("domain", "link_id", "system", "record_id", "rule", "evidence")
+FORMER = (*LINKS, "reason")
 DEAD_LETTERS = pa.schema(
     [
         *((name, pa.string()) for name in ("target", "link_id", "write_id", "kind", "code", "message")),
@@ -44,13 +47,14 @@ def settings(
 
 @dataclass
 class Scene:
-    """One domain over a lake. `links` are what the ledger would hold, `dead_letters` what came to nothing,
-    `waits` what waits for a person's word."""
+    """One domain over a lake. `links` are what the ledger would hold, `history` what it held and why that ended,
+    `dead_letters` what came to nothing, `waits` what waits for a person's word."""
 
     lake: Lake
     domain: Domain
     settings: DomainSettings
     links: list[Row] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     moved: list[Row] = field(default_factory=list)
     waits: list[Row] = field(default_factory=list)
@@ -58,21 +62,39 @@ class Scene:
     def hold(self, system: str, *records: Row, fields: Sequence[str] = ()) -> Conformed:
         """Conform the records of a system; `fields` names those that it holds beside what the records show."""
         sql = select(records, [*fields, *(f.name for f in self.domain.fields if f.required)])
-        return conform.conform(self.lake, self.domain, system=system, sql=sql, lineage={})
+        return conform.conform(
+            self.lake, self.domain, system=system, sql=sql, lineage={}, limit_deletes=self.settings.limit_deletes
+        )
 
-    def link(self, link_id: str, *, domain: str = "", **record_ids: str) -> None:
+    def link(self, link_id: str, *, domain: str = "", rule: str = "number", **record_ids: str) -> None:
         """Links that an earlier run made."""
-        names = {"domain": domain or self.domain.name, "link_id": link_id}
+        names = {"domain": domain or self.domain.name, "link_id": link_id, "rule": rule, "evidence": ""}
         self.links += [{**names, "system": s, "record_id": r} for s, r in record_ids.items()]
+
+    @contextmanager
+    def linking(self) -> Iterator[None]:
+        """The links, and what they were, as the relations that the engine reads."""
+        own = {_record(e): e for e in self.history if e["rule"] != MERGED}
+        reasons = {_record(e): e["reason"] for e in self.history}
+        former = [{**e, "reason": reasons[key]} for key, e in own.items()]
+        with (
+            self.lake.relation("links", relation(self.links, LINKS)),
+            self.lake.relation("former_links", relation(former, FORMER)),
+        ):
+            yield
 
     def match(self) -> match.Verdict:
         """Match, and let the links follow the verdict as the ledger does."""
-        with self.lake.relation("links", relation(self.links, LINKS)):
-            verdict = match.match(self.lake, self.domain, self.settings.systems)
-        gone = [(e["link_id"], e["system"], e["record_id"]) for e in verdict.ended.to_pylist()]
-        self.links = [e for e in self.links if (e["link_id"], e["system"], e["record_id"]) not in gone]
-        for added in verdict.added.to_pylist():
-            self.link(added["link_id"], **{added["system"]: added["record_id"]})
+        with self.linking():
+            verdict = match.match(self.lake, self.domain, self.settings)
+        for added, ended in verdict.changes:
+            gone = {(e["link_id"], e["system"], e["record_id"]): e["reason"] for e in ended.to_pylist()}
+            left = [e for e in self.links if e["domain"] == self.domain.name and _member(e) in gone]
+            self.history += [{**e, "reason": gone[_member(e)]} for e in left]
+            self.links = [e for e in self.links if e not in left]
+            self.links += [{"domain": self.domain.name, **row} for row in added.to_pylist()]
+        places = [(e["domain"], e["link_id"], e["system"]) for e in self.links]
+        assert len(places) == len(set(places)), "a link holds one record of a system"
         return verdict
 
     @property
@@ -91,7 +113,7 @@ class Scene:
         return self.lake.arrow(f"SELECT * FROM {match.doubts(self.domain.name)} ORDER BY ALL").to_pylist()
 
     def plan(self, target: str, *, write_sql: str = "", numbers: str = NUMBERS, can_move: bool = False) -> list[Write]:
-        with self.lake.relation("links", relation(self.links, LINKS)):
+        with self.linking():
             writes, _ = plan.plan(
                 self.lake,
                 self.domain,
@@ -124,7 +146,7 @@ class Scene:
         """The findings without a plan."""
         pairs = self.pairs
         with (
-            self.lake.relation("links", relation(self.links, LINKS)),
+            self.linking(),
             self.lake.relation("dead_letters", pa.Table.from_pylist(self.dead_letters, schema=DEAD_LETTERS)),
             self.lake.relation("moved_writes", relation(self.moved, MOVED)),
             self.lake.relation("waiting_writes", pa.Table.from_pylist(self.waits, schema=reconcile.WAITING)),
@@ -140,10 +162,20 @@ class Scene:
     def checks(self) -> dict[str, Check]:
         """The checks of the last reconciliation by name."""
         totals = proof.totals(self.lake, self.domain, self.settings.systems)
-        return {c.name: c for c in proof.checks(self.lake, self.domain, self.pairs, totals)}
+        return {
+            c.name: c for c in proof.checks(self.lake, self.domain, self.pairs, totals, cut_over=self.settings.cut_over)
+        }
 
     def items(self) -> list[reconcile.Item]:
         return reconcile.items(self.lake, self.domain)
+
+
+def _record(row: Row) -> tuple[str, str, str]:
+    return row["domain"], row["system"], row["record_id"]
+
+
+def _member(row: Row) -> tuple[str, str, str]:
+    return row["link_id"], row["system"], row["record_id"]
 
 
 def relation(rows: Sequence[Row], names: Sequence[str]) -> pa.Table:

@@ -182,3 +182,49 @@ def test_the_same_records_again_are_no_change(scene: Callable[..., Scene]) -> No
     first, again, other = (customers.hold("crm", {**ACME, "name": n}).changed for n in ("Acme", "Acme", "Acme AG"))
 
     assert (first, again, other) == (True, False, True)
+
+
+def many(count: int, **more: object) -> list[Row]:
+    return [{"record_id": str(n), "name": f"Company {n}", **more} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "gone", "result", "left"),
+    [
+        (0.1, 10, Result.PASSED, 90),
+        (0.1, 11, Result.FAILED, 100),
+        (0.5, 11, Result.PASSED, 89),
+        (0.05, 10, Result.PASSED, 90),
+    ],
+)
+def test_more_deletes_than_can_be_true_are_not_believed(
+    scene: Callable[..., Scene], limit: float, gone: int, result: Result, left: int
+) -> None:
+    customers = scene("customer", limit_deletes=limit)
+    customers.hold("crm", *many(100))
+
+    told = customers.hold("crm", *many(100)[gone:])
+    again = customers.hold("crm", *many(100)[gone:])
+
+    live = customers.lake.row(f"SELECT count(*) FROM {conform.table('customer', 'crm')} WHERE NOT is_deleted")
+    assert [c.result for each in (told, again) for c in each.checks if c.name == "deletes_plausible"] == [
+        result,
+        result if result is Result.FAILED else Result.PASSED,
+    ]
+    assert live == (left,)
+
+
+def test_deletes_count_as_much_as_absence_and_merges_do_not(scene: Callable[..., Scene]) -> None:
+    deleted, merged = scene("customer"), scene("customer", systems=["billing", "erp"])
+    for each in (deleted, merged):
+        each.hold(each.settings.leader, *many(100))
+
+    told = [
+        deleted.hold("crm", *many(50, is_deleted=True), *many(100)[50:]),
+        merged.hold("billing", *many(50, merged_into="99"), *many(100)[50:]),
+    ]
+
+    (held, believed) = (next(c for c in each.checks if c.name == "deletes_plausible") for each in told)
+    assert (held.result, held.count, held.blocking) == (Result.FAILED, 50, True)
+    assert held.reason == "50 of 100 are gone; if that is true, raise [domains.customer] limit_deletes"
+    assert (believed.result, believed.count) == (Result.PASSED, 0)

@@ -121,6 +121,29 @@ def test_a_full_run_notices_by_sweeping_what_a_system_no_longer_has(lake: Lake) 
     assert check(full, "complete").result is Result.PASSED
 
 
+def test_what_a_sweep_misses_is_asked_for_by_name_before_it_is_taken_for_gone(lake: Lake) -> None:
+    source = system("a", "b", deletes=Deletes.SWEEP)
+    extracted(lake, source)
+    source.ids = lambda _: iter([["b"]])
+
+    told = extracted(lake, source)
+
+    assert told.deleted == 0
+    assert live(lake) == {"a", "b"}
+
+
+def test_a_purge_that_no_page_tells_of_is_found_by_the_count_and_then_by_its_absence(lake: Lake) -> None:
+    source = system("a", "b")
+    extracted(lake, source)
+    del source.records["account"]["a"]
+
+    told = extracted(lake, source)
+
+    assert told.deleted == 1
+    assert live(lake) == {"b"}
+    assert check(told, "complete").result is Result.PASSED
+
+
 def test_a_record_that_comes_back_lives_again(lake: Lake) -> None:
     source = system("a", deletes=Deletes.SWEEP)
     extracted(lake, source)

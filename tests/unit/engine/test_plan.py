@@ -156,12 +156,12 @@ def test_a_record_that_was_set_aside_in_the_target_is_not_created_again(customer
 
 
 def test_a_doubt_holds_a_create_back_with_its_reason(customers: Customers) -> None:
-    found = customers([ACME, ACME | {"record_id": "b", "name": "Acme too"}], [erp()])
+    found = customers([ACME, ACME | {"record_id": "b", "number": "C-2"}], [erp(number="X-1")])
 
     writes = found.plan("erp")
 
     assert writes == []
-    assert set(found.waiting("erp").values()) == {"matches 2 records by number"}
+    assert set(found.waiting("erp").values()) == {"matches 2 records by name_and_address"}
     assert len(found.waiting("erp")) == 2
 
 

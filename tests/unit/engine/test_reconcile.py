@@ -240,8 +240,13 @@ def test_a_refusal_is_told_even_where_another_system_is_in_doubt(scene: Callable
     assert ("refused", "erp") in told(primary, "kind", "system_b")
 
 
+MAIL = "office@acme.test"
+
+
 def test_what_is_missing_because_of_a_doubt_is_told_once_as_the_doubt(customers: Documents) -> None:
-    found = customers([customer("a", "C-1")], [customer("1", "C-1"), customer("2", "C-1")])
+    found = customers(
+        [customer("a", "C-1", email=MAIL)], [customer("1", "X-1", email=MAIL), customer("2", "Y-2", email=MAIL)]
+    )
 
     findings = found.reconcile()
 
@@ -342,7 +347,10 @@ def test_one_record_is_one_exception_with_all_its_reasons_and_its_amount(documen
 
 
 def test_exceptions_of_different_records_have_different_fingerprints_and_keep_them(customers: Documents) -> None:
-    found = customers([customer("a", "C-1"), customer("b", "C-2")], [customer("1", "C-1"), customer("2", "C-1")])
+    found = customers(
+        [customer("a", "C-1", email=MAIL), customer("b", "C-2")],
+        [customer("1", "X-1", email=MAIL), customer("2", "Y-2", email=MAIL)],
+    )
     found.reconcile()
     first = [item.fingerprint for item in found.items()]
 
@@ -424,6 +432,37 @@ def test_a_failed_check_says_how_many_how_much_and_which(documents: Documents) -
     assert {each["record_id"] for each in agrees.sample} == {"1", "i2"}
     assert (totals.count, totals.amounts) == (1, {"EUR": 40})
     assert totals.sample[0]["billing"] == 130
+
+
+EARLY = {"issued_on": date(2025, 12, 31)}
+LIVE = {"cut_over": date(2026, 1, 1), "create": ["erp"]}
+
+
+def test_what_is_from_before_the_cut_over_is_told_as_that_and_is_nobodys_work(documents: Documents) -> None:
+    found = documents([invoice("i1", "N-1", 40, **EARLY)], [invoice("9", "OLD", 70, **EARLY)], **LIVE)
+
+    findings = found.reconcile()
+
+    assert sorted(told(findings, "kind", "reason", "amount_minor", "is_primary")) == [
+        ("before_cut_over", "before cut-over, not in billing", -70, False),
+        ("before_cut_over", "before cut-over, not in erp", 40, False),
+    ]
+    assert found.items() == []
+    assert {c.name for c in found.checks().values() if c.result is Result.FAILED} == set()
+
+
+def test_documents_are_created_from_the_cut_over_on_and_compared_before_it_too(documents: Documents) -> None:
+    found = documents(
+        [invoice("i1", "N-1", 40, **EARLY), invoice("i2", "N-2", 50), invoice("i3", "N-3", 60, **EARLY)],
+        [invoice("3", "N-3", 61, **EARLY)],
+        **LIVE,
+    )
+
+    writes = found.plan("erp")
+    findings = [f for f in found.reconcile() if f["field"] == "total_minor"]
+
+    assert [w.label for w in writes] == ["N-2"]
+    assert told(findings, "kind", "record_a", "record_b") == [("differs", "i3", "3")]
 
 
 SIDES = st.sampled_from(["live", "deleted", "refused", "draft", "absent"])
