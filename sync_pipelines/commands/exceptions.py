@@ -159,7 +159,7 @@ def reopen(item: Number, reason: Reason, topology: Topology = SYNC_TOML) -> None
     with _ledger(topology) as (_, ledger):
         _known(ledger, item)
         if not ledger.reopen_work_item(item, by=getpass.getuser(), reason=reason):
-            raise FixConfiguration(f"exception {item} is not discarded")
+            raise FixConfiguration(f"exception {item} is not discarded, or the record has another one that is open")
     out.print("Open again.")
 
 

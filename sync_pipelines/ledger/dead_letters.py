@@ -73,8 +73,14 @@ def discard(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -
 
 
 def reopen(change: Change, item_id: int, *, by: str, reason: str) -> bool:
-    """Take a discard back: the exception is open again, and its write what it was; False where there is none."""
+    """Take a discard back: the exception is open again, and its write what it was.
+
+    False where nothing was discarded, or the record has another exception since, which is open.
+    """
     item = change.connection.execute(select(work_items).where(work_items.c.item_id == item_id)).one()
+    same = (work_items.c.fingerprint == item.fingerprint, work_items.c.resolved_at.is_(None))
+    if change.connection.scalar(select(work_items.c.item_id).where(*same)) is not None:
+        return False
     state = State.FAILED if item.kind == CLOSED_PERIOD else State(item.kind)
     found = change.connection.execute(
         update(writes)
