@@ -66,6 +66,8 @@ def planned(outcome: Planned) -> Facts:
         "creates": outcome.creates,
         "updates": outcome.updates,
         "held": outcome.held,
+        "waiting_for_approval": outcome.waiting,
+        **({"past_limit": outcome.waits} if outcome.waits else {}),
         "plan": outcome.plan_id,
         "snapshot": outcome.snapshot,
         **_amounts(outcome.amounts),

@@ -195,7 +195,7 @@ class Loop:
                 numbers=correlation.numbers(self.lake, self.topology.domains),
                 can_move=mappings.keeps_posting_date(target, domain),
             )
-        writes = self._corrected(domain, target, writes)
+        writes = policy.with_corrected(settings, self._corrected(domain, target, writes))
         origin = Origin(
             run_id=self.run_id,
             domain=domain,

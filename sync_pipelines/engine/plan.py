@@ -367,10 +367,10 @@ def _marked(lake: Lake, domain: Domain, settings: DomainSettings, writes: list[W
             SELECT link_id FROM (SELECT given.* REPLACE ({currency} AS currency){fields}
                                  FROM given JOIN desired ON desired.write_id = given.link_id)
             WHERE coalesce(({approval.when or 'true'}), true)""")}  # fmt: skip
-    return [_also(w, approval.team) if w.link_id in needing else w for w in writes]
+    return [also_approved_by(w, approval.team) if w.link_id in needing else w for w in writes]
 
 
-def _also(write: Write, team: str) -> Write:
+def also_approved_by(write: Write, team: str) -> Write:
     """The write with one more team that has to approve it."""
     return replace(write, approved_by_team=" ".join(dict.fromkeys([*write.approved_by, team])))
 

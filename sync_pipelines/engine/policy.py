@@ -14,7 +14,7 @@ from datetime import timedelta
 from sync_pipelines.domains import DOMAINS, Domain
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Check, Result
-from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.plan import Write, also_approved_by
 from sync_pipelines.engine.port import Operation
 from sync_pipelines.engine.topology import DomainSettings, Limit
 
@@ -96,6 +96,17 @@ def past_limits(settings: DomainSettings, writes: Sequence[Write], *, granted: G
 def ready(writes: Sequence[Write], granted: Granted) -> list[Write]:
     """The writes that apply by themselves or are approved."""
     return [w for w in writes if all((w.request.write_id, team) in granted for team in w.approved_by)]
+
+
+def with_corrected(settings: DomainSettings, writes: Sequence[Write]) -> list[Write]:
+    """The writes, where those that a person corrected wait for the approving team, whatever its condition says.
+
+    A condition is judged by what the records say, and a correction may send something else.
+    """
+    approval = settings.policy.approval
+    if approval is None:
+        return list(writes)
+    return [also_approved_by(write, approval.team) if write.corrected_by else write for write in writes]
 
 
 def within_limits(domain: str, target: str, *, waits: str) -> Check:

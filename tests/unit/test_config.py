@@ -10,7 +10,7 @@ import pytest
 from sync_pipelines import config
 from sync_pipelines.clock import SystemClock
 from sync_pipelines.domains import DOMAINS
-from sync_pipelines.engine.topology import SystemSettings, Topology
+from sync_pipelines.engine.topology import Approval, Limit, SystemSettings, Topology
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.registry import Systems
 
@@ -179,6 +179,71 @@ def test_each_mistake_is_refused_and_says_what_to_mend(load: Load, swap: tuple[s
         told = refusal(load, swap)
 
     assert complaint in told
+
+
+POLICY = """
+[domains.product.policy]
+approval = { team = "product", when = "operation <> 'update' AND family = 'A'" }
+limit = { records = 10, documents = 5, deletes = 0, amount = { USD = 100 } }
+limit_per_day = { records = 20, team = "product" }
+[domains.product.owners]
+"""
+MEMBERS = ("due_hours = 48 }", 'due_hours = 48, members = ["ann", "bob"] }')
+
+
+def test_a_policy_is_read_and_is_part_of_the_version_of_the_settings(load: Load) -> None:
+    product = load(("[domains.product.owners]\n", POLICY), MEMBERS).domains["product"]
+
+    assert product.policy.approval == Approval("product", "operation <> 'update' AND family = 'A'")
+    assert product.policy.per_plan == Limit(10, 5, 0, {"USD": 100})
+    assert (product.limit_team, load().domains["product"].policy.per_plan.records) == ("product", 10_000)
+    assert (
+        product.version
+        != load(("[domains.product.owners]\n", POLICY.replace("10,", "11,")), MEMBERS).domains["product"].version
+    )
+
+
+@pytest.mark.parametrize(
+    ("swap", "complaint"),
+    [
+        (("documents = 5", "docs = 5"), "unknown field `docs`"),
+        (("approval = {", "approvals = {"), "unknown field `approvals`"),
+        (('team = "product", when', 'team = "board", when'),
+         "[domains.product] policy.approval names the team 'board', who is not in [people]"),
+        (('20, team = "product"', '20, team = "board"'),
+         "[domains.product] policy.limit_per_day names the team 'board', who is not in [people]"),
+        (("family = 'A'", "colour = 'A'"), "names 'colour', which is no field of it"),
+        (("family = 'A'", "family = "), "is not valid SQL"),
+        (("'update'", "'updat'"), "compares operation with 'updat', which is none"),
+        (("family = 'A'", "currency IN ('USD', 'USX')"), "compares currency with 'USX', which is none"),
+        (("USD = 100", "USX = 100"), "policy.limit amount names 'USX', which is no ISO 4217 code"),
+        (("USD = 100", "USD = -1"), "policy.limit USD is below 0"),
+        (("deletes = 0", "deletes = -1"), "policy.limit deletes is below 0"),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_a_policy_is_refused(load: Load, swap: tuple[str, str], complaint: str) -> None:
+    assert swap[0] in POLICY
+
+    told = refusal(load, ("[domains.product.owners]\n", POLICY.replace(*swap)), MEMBERS)
+
+    assert complaint in told
+
+
+def test_a_team_without_members_approves_nothing(load: Load) -> None:
+    told = refusal(load, ("[domains.product.owners]\n", POLICY))
+
+    assert "policy.approval names the team 'product', which has no members: nobody could approve" in told
+
+
+def test_a_person_is_known_under_all_her_names_and_a_name_is_one_persons(load: Load) -> None:
+    accounts = '[accounts]\nann = ["Ann  Keller", "005A"]\nbob = ["{}"]\n\n[people]'
+    topology = load(("[people]", accounts.format("Bob B")), MEMBERS)
+
+    assert [topology.person(name) for name in ("ANN keller", "005a", "ann", "Cleo")] == ["ann", "ann", "ann", "cleo"]
+    assert [topology.belongs(name, "product") for name in ("ann keller", "bob", "cleo")] == [True, True, False]
+    assert "[accounts] 'ann keller' belongs to ann and to bob" in refusal(
+        load, ("[people]", accounts.format("ann keller"))
+    )
 
 
 def test_all_mistakes_are_told_at_once(load: Load) -> None:

@@ -22,7 +22,7 @@ from sync_pipelines.engine import (
     extract,
     match,
     merge,
-    plan,
+    policy,
     proof,
     reconcile,
     retirement,
@@ -45,6 +45,9 @@ STRUCTS: list[type[msgspec.Struct]] = [
     topology.Person,
     topology.Schedule,
     topology.DomainSettings,
+    topology.Policy,
+    topology.Approval,
+    topology.Limit,
 ]
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -81,7 +84,7 @@ def anchors(page: Path) -> set[str]:
 def check_names() -> set[str]:
     """The names that the engine gives to checks, those with systems in them up to the first system."""
     names: set[str] = set()
-    for module in (extract, conform, match, plan, apply, proof, retirement):
+    for module in (extract, conform, match, policy, apply, proof, retirement):
         tree = ast.parse(Path(str(module.__file__)).read_text())
         for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Check"):
             names |= {text for k in call.keywords if k.arg == "name" for text in _literals(k.value, tree)}
@@ -204,7 +207,8 @@ def _toml(text: str) -> object:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    given = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return msgspec.to_builtins(given) if isinstance(given, msgspec.Struct) else given
 
 
 def test_every_check_of_the_engine_is_in_its_reference() -> None:

@@ -5,6 +5,7 @@ SELECT
     is_deleted,
     Sync_Id__c AS external_id,
     ContractNumber AS label,
+    LastModifiedById AS edited_by,
     Opportunity__c AS correlation_id,
     ContractNumber AS number,
     Legal_Entity__c AS legal_entity,

@@ -6,6 +6,7 @@ SELECT
     CASE WHEN is_deleted THEN MasterRecordId END AS merged_into,
     Sync_Id__c AS external_id,
     Name AS label,
+    LastModifiedById AS edited_by,
     AccountNumber AS number,
     Name AS name,
     Tax_Id__c AS tax_id,

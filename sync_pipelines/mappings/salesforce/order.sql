@@ -18,6 +18,7 @@ SELECT
     deal.is_deleted,
     deal.Sync_Id__c AS external_id,
     concat_ws(' ', deal.Order_Number__c, deal.Name) AS label,
+    deal.LastModifiedById AS edited_by,
     deal.record_id AS correlation_id,
     deal.Order_Number__c AS number,
     deal.Legal_Entity__c AS legal_entity,

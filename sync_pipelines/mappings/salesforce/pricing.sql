@@ -5,6 +5,7 @@ SELECT
     entry.is_deleted OR NOT entry.IsActive AS is_deleted,
     entry.Sync_Id__c AS external_id,
     concat_ws(' in ', product.Name, entry.CurrencyIsoCode) AS label,
+    entry.LastModifiedById AS edited_by,
     entry.Product2Id AS product,
     entry.CurrencyIsoCode AS currency,
     product.Billing_Interval__c AS billing_interval,

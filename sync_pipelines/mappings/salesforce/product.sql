@@ -5,6 +5,7 @@ SELECT
     is_deleted,
     Sync_Id__c AS external_id,
     Name AS label,
+    LastModifiedById AS edited_by,
     ProductCode AS code,
     Name AS name,
     Description AS description,

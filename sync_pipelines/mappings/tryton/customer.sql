@@ -21,6 +21,7 @@ SELECT
     party.is_deleted,
     CAST(party.replaced_by AS VARCHAR) AS merged_into,
     party.name AS label,
+    'tryton user ' || coalesce(party.write_uid, party.create_uid) AS edited_by,
     party.code AS number,
     party.name,
     identifier.code AS tax_id,

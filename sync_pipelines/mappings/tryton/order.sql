@@ -20,6 +20,7 @@ SELECT
     sale.version,
     sale.is_deleted,
     coalesce(sale.reference, sale.number) AS label,
+    'tryton user ' || coalesce(sale.write_uid, sale.create_uid) AS edited_by,
     sale.reference AS correlation_id,
     coalesce(sale.reference, sale.number) AS number,
     entity.code AS legal_entity,

@@ -9,6 +9,7 @@ SELECT
     template.version,
     template.is_deleted,
     template.name AS label,
+    'tryton user ' || coalesce(template.write_uid, template.create_uid) AS edited_by,
     template.code,
     template.name,
     variant.description,

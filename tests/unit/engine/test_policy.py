@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -12,7 +13,17 @@ from scene import Scene, settings
 
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.policy import Hands, Size, excess, objections, past_limits, ready, size, within_limits
+from sync_pipelines.engine.policy import (
+    Hands,
+    Size,
+    excess,
+    objections,
+    past_limits,
+    ready,
+    size,
+    with_corrected,
+    within_limits,
+)
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.topology import Approval, Limit, Policy
 
@@ -94,6 +105,23 @@ def test_an_approval_of_another_team_or_another_write_sends_nothing(prices: Call
     granted = {(small.request.write_id, "finance"), (large.request.write_id, "controller")}
 
     assert ready([small, large], granted) == [large]
+
+
+def test_what_a_person_corrected_waits_whatever_the_condition_says() -> None:
+    declared = settings("invoice", policy=Policy(approval=Approval("controller", "false")))
+    corrected, other = replace(a_write("a"), corrected_by="ann", approved_by_team="finance"), a_write("b")
+
+    marked = with_corrected(declared, [corrected, other])
+
+    assert [write.approved_by for write in marked] == [("finance", "controller"), ()]
+    assert with_corrected(settings("invoice"), [corrected]) == [corrected]
+
+
+def test_a_write_of_two_teams_waits_for_both() -> None:
+    write = replace(a_write("a"), approved_by_team="controller finance")
+
+    assert ready([write], {("a", "controller")}) == []
+    assert ready([write], {("a", "controller"), ("a", "finance")}) == [write]
 
 
 # Limits
