@@ -12,9 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.domains.money import CURRENCIES
@@ -243,6 +240,10 @@ def _account_problems(accounts: Mapping[str, list[str]]) -> list[str]:
 
 
 def _condition_problems(condition: str, fields: set[str]) -> list[str]:
+    import sqlglot  # only where a topology has conditions, for it takes a while to load
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     try:
         named = {column.name for column in sqlglot.parse_one(condition, dialect="duckdb").find_all(exp.Column)}
     except SqlglotError:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from sync_pipelines.course import Told
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.outcome import Planned, Result
 from sync_pipelines.engine.plan import Move, Write, moves
+
+if TYPE_CHECKING:
+    from sync_pipelines.course import Told
 
 Line = Mapping[str, Any]
 """One step that ended: step, state, counts, failed_checks, not_checked, seconds, error."""

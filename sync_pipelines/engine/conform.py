@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
-import pandera.errors
 import pyarrow as pa
 
 from sync_pipelines.domains import Domain
-from sync_pipelines.domains.schema import META, schema, sql_type
+from sync_pipelines.domains.schema import META, sql_type
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Conformed, Result
 from sync_pipelines.engine.values import quoted, text
 from sync_pipelines.errors import FixConfiguration
-
-_WORDS = {"not_nullable": "is missing", "field_uniqueness": "comes more than once"}
-"""What the schema's own checks are called; the others bring their words along."""
 
 FEW = 10
 """So many records may be gone at one look, whatever share of all they are."""
@@ -141,38 +136,20 @@ def _refusals(lake: Lake, domain: Domain) -> pa.Table:
 
     Deleted records are not judged: a tombstone may have lost what made it whole.
     """
+    from sync_pipelines.domains.frame import failures  # takes longer to load than most commands to run
+
     live = "FROM staged WHERE is_deleted IS NOT TRUE"
-    frame = lake.arrow(f"SELECT * EXCLUDE (misfits) {live} ORDER BY record_id").to_pandas(types_mapper=pd.ArrowDtype)
     reasons: dict[str | None, set[str]] = {}
     for record_id, name in lake.rows(f"SELECT record_id, unnest(misfits) {live}"):
         reasons.setdefault(record_id, set()).add(f"{name} is no {domain[name].kind}")
-    for index, reason in _failures(frame, domain).itertuples(index=False):
-        record_id = frame["record_id"].iloc[index]
-        reasons.setdefault(None if pd.isna(record_id) else record_id, set()).add(reason)
+    for record_id, reason in failures(lake.arrow(f"SELECT * EXCLUDE (misfits) {live} ORDER BY record_id"), domain):
+        reasons.setdefault(record_id, set()).add(reason)
     return pa.table(
         {
             "record_id": pa.array(reasons, pa.string()),
             "reason": pa.array(["; ".join(sorted(each)) for each in reasons.values()], pa.string()),
         }
     )
-
-
-def _failures(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
-    try:
-        schema(domain, set(frame.columns)).validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        cases = error.failure_cases
-        if broken := cases[cases["index"].isna()].to_dict("records"):
-            raise FixConfiguration(f"the {domain.name} mapping yields {broken[0]['failure_case']}") from error
-        names = [_reason(case["column"], case["check"], case["schema_context"]) for case in cases.to_dict("records")]
-        return pd.DataFrame({"index": cases["index"].astype("int64"), "reason": names})
-    return pd.DataFrame({"index": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")})
-
-
-def _reason(column: str, check: str, context: str) -> str:
-    if context == "DataFrameSchema":
-        return check
-    return f"{column} {_WORDS.get(check, check)}"
 
 
 def _checks(domain: Domain, system: str, *, live: int, refusals: pa.Table) -> tuple[Check, ...]:
