@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sync_pipelines.engine.plan import Write
     from sync_pipelines.lake import Lake
     from sync_pipelines.ledger import Ledger
-    from sync_pipelines.lookup import Known
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
 INTERRUPTED, TERMINATED = 130, 143
@@ -245,15 +244,19 @@ def status(
     topology: Topology = SYNC_TOML,
 ) -> None:
     """Tell what became of a business transaction, or how the last run went."""
-    from sync_pipelines.lookup import records
+    from sync_pipelines.chronicle import FOR_PEOPLE, tell
     from sync_pipelines.terminal import Terminal
 
-    with _planes(topology) as (settings, lake, ledger):
-        told = _story(ledger, number, records(lake, settings, number)) if number else _last_run(ledger)
+    if number:
+        with _planes(topology) as (settings, lake, ledger):
+            told = tell(settings, lake, ledger, number)
+    else:
+        with _ledger(topology) as ledger:
+            told = _last_run(ledger)
     if as_json:
         _print_json(told)
     else:
-        Terminal(out).story(told)
+        Terminal(out).story({name: rows for name, rows in told.items() if name in FOR_PEOPLE} if number else told)
 
 
 @app.command()
@@ -364,33 +367,6 @@ def sandbox(
     if vendor not in VENDORS:
         raise FixConfiguration(f"no stand-in for {vendor!r}; there are {', '.join(VENDORS)}")
     run(vendor, port=port, state=state)
-
-
-def _story(ledger: Ledger, number: str, known: Sequence[Known]) -> dict[str, Any]:
-    story = ledger.story(number, [record.address for record in known])
-    if not any((known, story.writes, story.work_items, story.audit)):
-        raise FixConfiguration(f"nothing is known of {number!r}: give an order, invoice or customer number")
-    return {
-        "Records": [asdict(record) for record in known],
-        "Writes": [
-            {
-                "at": saved.updated_at,
-                "to": saved.write.target,
-                "what": f"{saved.write.request.operation} {saved.write.domain} {saved.write.label}",
-                "state": saved.state,
-                "record": saved.record_id_after,
-                "why": saved.message,
-                "changed": ", ".join(change.field for change in saved.write.changes),
-            }
-            for saved in story.writes
-        ],
-        "Attempts": [asdict(attempt) for attempt in story.attempts],
-        "Exceptions": [
-            {"id": i.item_id, "owner": i.owner, "kind": i.kind, "why": i.reason, "due": i.due_at, "end": i.resolution}
-            for i in story.work_items
-        ],
-        "Audit": [{"seq": e.seq, "at": e.at, "by": e.actor, "what": e.kind, "of": e.subject} for e in story.audit],
-    }
 
 
 def _last_run(ledger: Ledger) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def load(
         topology = msgspec.convert({**declared, "state": folder, "source": path}, Topology, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise FixConfiguration(f"{path.name}: {error}") from error
-    problems += _problems(topology)
+    problems += _problems(topology, conditions=strict)
     if problems:
         raise FixConfiguration(f"{path.name} can't be used:\n" + "\n".join(f"  - {p}" for p in problems))
     return topology
@@ -118,7 +118,7 @@ def _system(name: str, table: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "options": options, **{k: v for k, v in table.items() if k in own}}
 
 
-def _problems(topology: Topology) -> list[str]:
+def _problems(topology: Topology, *, conditions: bool) -> list[str]:
     found = [
         f"[legal_entities.{code}] zone {entity.zone!r} is not a time zone"
         for code, entity in topology.legal_entities.items()
@@ -131,7 +131,9 @@ def _problems(topology: Topology) -> list[str]:
         if name not in DOMAINS:
             found.append(f"[domains.{name}] is not one of {', '.join(DOMAINS)}")
             continue
-        found += [f"[domains.{name}] {problem}" for problem in _domain_problems(name, domain, topology)]
+        told = _domain_problems(name, domain, topology)
+        told += _conditions_problems(name, domain) if conditions else []
+        found += [f"[domains.{name}] {problem}" for problem in told]
     return found
 
 
@@ -168,8 +170,6 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
         found.append("limit_deletes is a share: more than 0, and at most 1")
     if domain.cut_over > date.min and not DOMAINS[name].dated:
         found.append("cut_over is for domains of documents: order and invoice")
-    conditions = [domain.create_when, *domain.scope.values()]
-    found += [problem for condition in filter(None, conditions) for problem in _condition_problems(condition, fields)]
     if "default" not in domain.exceptions:
         found.append("exceptions needs a default owner")
     found += [
@@ -207,6 +207,9 @@ def _policy_problems(policy: Policy, fields: set[str], topology: Topology) -> li
 
 def _approval_problems(when: str, fields: set[str]) -> list[str]:
     """What is wrong with a condition; a word that no write can have would make it say nothing."""
+    import sqlglot
+    from sqlglot import exp
+
     if found := _condition_problems(when, {*fields, "operation", "amount_minor", "currency"}):
         return found
     known = {"operation": {str(each) for each in Operation}, "currency": CURRENCIES}
@@ -237,6 +240,12 @@ def _account_problems(accounts: Mapping[str, list[str]]) -> list[str]:
         for name, people in owners.items()
         if len(people) > 1
     ]
+
+
+def _conditions_problems(name: str, domain: DomainSettings) -> list[str]:
+    fields = {field.name for field in DOMAINS[name].fields}
+    conditions = filter(None, [domain.create_when, *domain.scope.values()])
+    return [problem for condition in conditions for problem in _condition_problems(condition, fields)]
 
 
 def _condition_problems(condition: str, fields: set[str]) -> list[str]:

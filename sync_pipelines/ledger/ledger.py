@@ -431,10 +431,10 @@ class Ledger:
         with self._look() as connection:
             return audit.about(connection, [subject])
 
-    def story(self, word: str, records: Collection[Address] = ()) -> Story:
-        """What happened to some records, and to what a word names: a label, an id in any system, or a link id."""
+    def story(self, word: str, records: Collection[Address] = (), *, deals: Collection[str] = ()) -> Story:
+        """What happened to records and deals, and to what a word names: a label, an id in any system, or a link id."""
         with self._look() as connection:
-            return story.story(connection, word, records)
+            return story.story(connection, word, records, deals)
 
     def _look(self) -> AbstractContextManager[Connection]:
         return self.engine.connect()

@@ -119,7 +119,8 @@ def open_work_items(connection: Connection, *, domain: str = "", owner: str = ""
 def about(connection: Connection, label: str, records: Collection[tuple[str, str, str]]) -> list[WorkItem]:
     """Exceptions, open and resolved, by their label or by (domain, system, record id)."""
     address = tuple_(work_items.c.domain, work_items.c.system, work_items.c.record_id)
-    named = or_(address.in_(records), work_items.c.label == label)
+    ids = [record_id for *_, record_id in records]  # what there is an index of
+    named = or_(and_(work_items.c.record_id.in_(ids), address.in_(records)), work_items.c.label == label)
     return _items(connection, select(work_items).where(named).order_by(work_items.c.item_id))
 
 

@@ -12,7 +12,9 @@ import pytest
 from msgspec.structs import replace as changed
 
 from sync_pipelines import config
+from sync_pipelines.chronicle import Chronicle, tell
 from sync_pipelines.course import course, walk
+from sync_pipelines.engine.port import State
 from sync_pipelines.engine.topology import Planes
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.ledger.writes import SavedWrite
@@ -39,11 +41,12 @@ class Books:
 
     @property
     def deal(self) -> Deal:
-        """A deal whose order, invoice and entitlements this run wrote."""
+        """A deal whose invoice and entitlements this run wrote."""
         return next(
             deal
             for deal in self.deals
-            if deal.contract and deal.invoice and self.writes(deal.invoice.number)
+            if deal.contract and deal.invoice
+            if any(saved.state is State.CONFIRMED for saved in self.writes(deal.invoice.number))
             if any(self.writes(line.item_id) for line in deal.recurring)
         )
 
@@ -128,3 +131,59 @@ def test_master_data_belongs_to_no_deal_and_keeps_its_links_id(books: Books) -> 
 
     assert saved
     assert all(each.write.request.correlation_id == each.write.link_id for each in saved)
+
+
+def test_any_number_of_a_deal_tells_its_whole_story(books: Books) -> None:
+    deal = books.deal
+    assert deal.contract is not None
+    assert deal.invoice is not None
+
+    told = [_tell(books, number) for number in (deal.number, deal.contract.number, deal.invoice.number)]
+
+    records = {(row["domain"], row["system"]) for row in told[0]["Records"]}
+    assert records >= {
+        *(("order", system) for system in ("salesforce", "tryton")),
+        *(("contract", system) for system in ("salesforce", "stripe")),
+        *(("invoice", system) for system in ("stripe", "tryton")),
+        ("entitlement", "salesforce"),
+    }
+    assert [each["Deal"] for each in told] == [[{"correlation id": deal.opportunity_id}]] * 3
+    assert told[0]["Records"] == told[1]["Records"] == told[2]["Records"]
+    assert told[0]["Course"] == told[1]["Course"] == told[2]["Course"]
+
+
+def test_a_story_tells_amounts_and_what_happened_in_order(books: Books) -> None:
+    deal = books.deal
+    assert deal.invoice is not None
+
+    told = _tell(books, deal.invoice.number)
+
+    amounts = {row["amount"] for row in told["Records"] if row["label"] == deal.invoice.number}
+    assert len(amounts) == 1
+    assert None not in amounts
+    moments = [(row["at"], row["entry"]) for row in told["Course"]]
+    assert moments == sorted(moments)
+    written = [row["what"] for row in told["Course"] if f"create invoice {deal.invoice.number} in tryton" in row["of"]]
+    assert written == ["write.planned", "write.intent", "write.confirmed"]
+
+
+def test_a_story_names_what_blocks_it_since_when_and_whose_job_it_is(books: Books) -> None:
+    item = next(i for i in books.loop.ledger.open_work_items() if i.domain == "invoice" and i.kind != "quarantined")
+
+    blocked = _tell(books, item.label)["Blocked"]
+
+    assert (item.opened_at, item.owner) in {(row["since"], row["whose"]) for row in blocked}
+
+
+def test_a_story_of_one_customer_is_not_that_of_all_its_deals(books: Books) -> None:
+    number = books.deal.customer.profile.number
+    assert number is not None
+
+    told = _tell(books, number)
+
+    assert {row["domain"] for row in told["Records"]} == {"customer"}
+    assert told["Deal"] == []
+
+
+def _tell(books: Books, word: str) -> Chronicle:
+    return tell(books.loop.topology, books.loop.lake, books.loop.ledger, word)
