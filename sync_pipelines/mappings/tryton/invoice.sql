@@ -22,6 +22,7 @@ SELECT
     invoice.is_deleted,
     coalesce(invoice.reference, invoice.number) AS label,
     'tryton user ' || coalesce(invoice.write_uid, invoice.create_uid) AS edited_by,
+    invoice.state = 'paid' AS is_settled,
     coalesce(invoice.reference, invoice.number) AS number,
     CASE WHEN invoice.total_amount.decimal < 0 THEN 'credit' ELSE 'invoice' END AS kind,
     entity.code AS legal_entity,

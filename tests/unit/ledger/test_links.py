@@ -79,3 +79,27 @@ def test_domains_link_the_same_record_independently(ledger: Ledger, added: Maker
 
     assert _members(ledger, "product") == [("l2", "stripe", "x")]
     assert ledger.linked_by_domain() == {"customer": 1}
+
+
+def _former(ledger: Ledger) -> list[tuple[str, str, str, str]]:
+    return [(r["link_id"], r["record_id"], r["rule"], r["reason"]) for r in ledger.former_links().to_pylist()]
+
+
+def test_a_former_link_is_the_last_that_a_records_own_evidence_made_and_tells_why_the_last_of_all_ended(
+    ledger: Ledger, added: Maker, ended: Maker
+) -> None:
+    merged = added(("l2", "stripe", "cus_1"))
+    merged = merged.set_column(merged.column_names.index("rule"), "rule", pa.array(["merged"]))
+    _change(ledger, added(("l0", "stripe", "cus_1")), ended())
+    _change(ledger, added(("l1", "stripe", "cus_1")), ended(("l0", "stripe", "cus_1")))
+    before = _former(ledger)
+    _change(ledger, merged, ended(("l1", "stripe", "cus_1")))
+    during = _former(ledger)
+    gone = pa.table(
+        {"link_id": ["l2"], "system": ["stripe"], "record_id": ["cus_1"], "reason": ["no longer in stripe"]}
+    )
+    _change(ledger, added(), gone)
+
+    assert before == [("l0", "cus_1", "number", "a person said so")]
+    assert during == [("l1", "cus_1", "number", "a person said so")]
+    assert _former(ledger) == [("l1", "cus_1", "number", "no longer in stripe")]
