@@ -159,8 +159,11 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
         for field, owner in domain.owners.items()
         if owner not in held
     ]
-    found += [f"may write {s!r}, which does not hold the domain" for s in {*domain.create, *domain.update} - held]
+    written = {*domain.create, *domain.update, *domain.void}
+    found += [f"may write {s!r}, which does not hold the domain" for s in written - held]
     found += [f"scope names {s!r}, which does not hold the domain" for s in set(domain.scope) - held]
+    if domain.void and not DOMAINS[name].open_when:
+        found.append(f"voids records in {', '.join(domain.void)}, but no record of it ever ends")
     if domain.closed_period is not PeriodPolicy.HOLD and not DOMAINS[name].ledger:
         found.append(f"closed_period is {domain.closed_period}, but nothing of it is posted in the books")
     found += [

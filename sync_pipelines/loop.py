@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -194,6 +195,7 @@ class Loop:
                 write_sql=self._write_sql(domain, target),
                 numbers=correlation.numbers(self.lake, self.topology.domains),
                 can_move=mappings.keeps_posting_date(target, domain),
+                today=self._today(),
             )
         writes = policy.with_corrected(settings, self._corrected(domain, target, writes))
         origin = Origin(
@@ -427,6 +429,11 @@ class Loop:
         self.ledger.keep_waits(plan.plan_id, assessed.past)
         return assessed
 
+    def _today(self) -> dict[str, date]:
+        """The business date of each legal entity, in its zone."""
+        now, entities = self.clock.now(), self.topology.legal_entities
+        return {code: now.astimezone(ZoneInfo(entity.zone)).date() for code, entity in entities.items()}
+
     def _keep_periods(self, domain: str, target: str) -> None:
         """Bring the periods of a target's books up to date, where a domain's documents are posted in them."""
         if DOMAINS[domain].ledger:
@@ -478,7 +485,7 @@ class Loop:
         confirmed = [
             (write, ended[write.request.write_id].record_id)
             for write in writes
-            if write.request.operation is not Operation.UPDATE
+            if write.request.operation not in {Operation.UPDATE, Operation.VOID}
             and ended[write.request.write_id].state is State.CONFIRMED
         ]
         added = [

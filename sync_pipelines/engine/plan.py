@@ -107,11 +107,13 @@ def plan(
     write_sql: str,
     numbers: str = NUMBERS,
     can_move: bool = False,
+    today: Mapping[str, date] | None = None,
 ) -> tuple[list[Write], int]:
     """The writes that bring a target's records of a domain to what their owners say, and how many must wait.
 
     `numbers` is a SELECT that tells which deal an order's or contract's number belongs to; `can_move` says
-    whether the target keeps a posting date beside a document's own.
+    whether the target keeps a posting date beside a document's own; `today` is the business date of each legal
+    entity, on which what is voided now is entered in the books.
     """
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
@@ -119,6 +121,7 @@ def plan(
         lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false")
         return [], 0
     _board(lake, domain, settings, fields, target=target)
+    _want(lake, domain, settings, fields, target=target, today=today or {})
     _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
     _judge(lake, domain, settings, fields, target=target)
     lake.replace(
@@ -196,7 +199,7 @@ def _ask_the_books(lake: Lake, domain: Domain, settings: DomainSettings, *, targ
     if domain.ledger:
         periods = period.read(lake, target, ledger=domain.ledger)
         approver = settings.owner_of_exceptions(period.CLOSED_PERIOD)
-        for entity, day in lake.rows("SELECT DISTINCT in_entity, in_on FROM board WHERE leads AND in_on IS NOT NULL"):
+        for entity, day in lake.rows("SELECT DISTINCT in_entity, in_on FROM wanted WHERE in_on IS NOT NULL"):
             found = period.decide(day, periods.get(entity, ()), settings.closed_period, can_move=can_move)
             team = approver if found.verdict is period.Verdict.PROPOSE else None
             rows.append([entity, found.verdict.value, found.reason, team, day, found.posting_on])
@@ -244,33 +247,60 @@ def _referred(
     return f"CASE WHEN {stays} THEN {actual} ELSE {wanted} END", f"{source} IS NOT NULL AND {wanted} IS NULL", joins
 
 
-def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
-    """Which rows are to be written (operation set), which are held back (reason set), and which agree."""
+TODAY = pa.schema([("of_entity", pa.string()), ("day", pa.date32())])
+
+
+def _want(
+    lake: Lake,
+    domain: Domain,
+    settings: DomainSettings,
+    fields: Sequence[Field],
+    *,
+    target: str,
+    today: Mapping[str, date],
+) -> None:
+    """Which rows are to be written, and how, whatever stands in the way; what is voided moves today."""
     changed = " OR ".join(_wants(f) for f in fields)
+    create, update, void = (str(target in each).lower() for each in (settings.create, settings.update, settings.void))
+    leader, open_when = table(domain.name, settings.leader), domain.open_when or "true"
+    days = pa.Table.from_pylist([{"of_entity": e, "day": d} for e, d in today.items()], schema=TODAY)
+    with lake.relation("days", days):
+        lake.db.execute(f"""
+            CREATE OR REPLACE TEMP TABLE wanted AS
+            WITH gated AS (SELECT record_id FROM {leader} WHERE {settings.expects(target, dated=domain.dated)}),
+            counted AS (SELECT record_id FROM {leader} WHERE coalesce({domain.counts_when}, false)),
+            ended AS (SELECT record_id FROM {leader} WHERE NOT ({open_when})),
+            over AS (SELECT record_id FROM {table(domain.name, target)} WHERE NOT ({open_when})),
+            posted AS (SELECT record_id FROM {table(domain.name, target)} WHERE coalesce({domain.counts_when}, false)),
+            chosen AS (
+                SELECT board.*, CASE
+                    WHEN {void} AND leads AND lives AND lead_id IN (FROM ended) AND record_id NOT IN (FROM over)
+                        THEN 'void'
+                    WHEN leads AND record_id IS NULL AND {create} AND lead_id IN (FROM gated) THEN 'create'
+                    WHEN leads AND lives AND {update} AND ({changed}) THEN 'update' END AS operation
+                FROM board)
+            SELECT chosen.* REPLACE (CASE WHEN operation = 'void' THEN coalesce(day, in_on) ELSE in_on END AS in_on),
+                   CASE WHEN operation = 'void' THEN record_id IN (FROM posted)
+                       ELSE lead_id IN (FROM counted) END AS is_posted
+            FROM chosen LEFT JOIN days ON of_entity = in_entity
+            WHERE operation IS NOT NULL
+        """)
+
+
+def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
+    """Of what is wanted, what is to be written (operation set), and what is held back (reason set)."""
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
-    may_create, may_update = target in settings.create, target in settings.update
-    gate, leader = settings.expects(target, dated=domain.dated), table(domain.name, settings.leader)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE judged AS
-        WITH gated AS (SELECT record_id FROM {leader} WHERE {gate}),
-        posted AS (SELECT record_id FROM {leader} WHERE coalesce({domain.counts_when}, false)),
-        doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
+        WITH doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
                   WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
                   GROUP BY link_id),
-        wanted AS (
-            SELECT board.*, CASE
-                WHEN leads AND record_id IS NULL AND {str(may_create).lower()}
-                     AND lead_id IN (SELECT record_id FROM gated) THEN 'create'
-                WHEN leads AND lives AND {str(may_update).lower()} AND ({changed}) THEN 'update' END AS operation
-            FROM board),
         weighed AS (
             SELECT wanted.*, decided.posting_on, decided.approver, {_reason("wanted", waiting)} AS kept,
-                   CASE WHEN verdict = 'hold' THEN decision END AS barred
+                   CASE WHEN verdict = 'hold' OR (operation = 'void' AND decided.posting_on <> in_on)
+                       THEN decision END AS barred
             FROM wanted LEFT JOIN doubt USING (link_id)
-            LEFT JOIN posted ON posted.record_id = lead_id
-            LEFT JOIN decided ON of_entity IS NOT DISTINCT FROM in_entity AND of_day = in_on
-                AND posted.record_id IS NOT NULL
-            WHERE operation IS NOT NULL)
+            LEFT JOIN decided ON of_entity IS NOT DISTINCT FROM in_entity AND of_day = in_on AND is_posted)
         SELECT * EXCLUDE (kept, barred)
                    REPLACE (CASE WHEN coalesce(kept, barred) IS NULL THEN operation END AS operation),
                strftime(coalesce(posting_on, in_on), '%Y-%m') AS in_period, coalesce(kept, barred) AS reason,
@@ -280,7 +310,10 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
 
 
 def _reason(row: str, waiting: str) -> str:
-    return f"CASE WHEN {row}.operation = 'create' AND doubt.reason IS NOT NULL THEN doubt.reason{waiting} END"
+    return (
+        f"CASE WHEN {row}.operation = 'void' THEN NULL"
+        f" WHEN {row}.operation = 'create' AND doubt.reason IS NOT NULL THEN doubt.reason{waiting} END"
+    )
 
 
 def _wants(field: Field) -> str:
@@ -326,7 +359,7 @@ def _only_changed(field: Field) -> str:
 
 def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str, write_sql: str) -> list[Write]:
     names = {f.name for f in fields}
-    amount = quoted("d_" + domain.amount) if domain.amount in names else "NULL"
+    amount = _amount(domain.amount) if domain.amount in names else "NULL"
     currency = quoted("d_currency") if "currency" in names else "NULL"
     rows = lake.arrow(f"""
         WITH chosen AS (
@@ -377,6 +410,11 @@ def also_approved_by(write: Write, team: str) -> Write:
 
 def _names(domain: Domain) -> set[str]:
     return {field.name for field in domain.fields}
+
+
+def _amount(name: str) -> str:
+    """What a write moves: a record's amount, and when it is voided, that amount back."""
+    return f"CASE WHEN operation = 'void' THEN -{quoted('a_' + name)} ELSE {quoted('d_' + name)} END"
 
 
 def _change(field: Field) -> str:

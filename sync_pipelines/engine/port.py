@@ -152,6 +152,8 @@ class Operation(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     """Create a successor and retire `record_id`: for records whose fields are immutable (a price)."""
+    VOID = "void"
+    """Make `record_id` count no more: it is cancelled, or balanced by its accounting counterpart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,8 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Schedule
     create: list[str] = []
     update: list[str] = []
+    void: list[str] = []
+    """The systems in which a record is voided, or credited, once its leading record has ended."""
     create_when: str = ""
     """A gate: SQL over the leading record's fields that must hold before others are expected to have it."""
     scope: dict[str, str] = {}
@@ -177,7 +179,7 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def targets(self) -> list[str]:
         """The systems that may be written, in the order of `systems`."""
-        return [system for system in self.systems if system in {*self.create, *self.update}]
+        return [system for system in self.systems if system in {*self.create, *self.update, *self.void}]
 
     def before_cut_over(self, dated: str) -> str:
         """The condition under which a document is from before the cut-over; `dated` names its business date."""

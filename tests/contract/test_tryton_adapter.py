@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -352,3 +353,87 @@ def test_a_server_that_is_down_for_maintenance_is_asked_again_later(erp):
 def test_the_identity_is_that_of_the_database_and_its_company(erp):
     assert erp.adapter.identity() == erp.open().identity()
     assert erp.adapter.identity().startswith("erp/US01@2026")
+
+
+def void(object: str, record_id: str | None, *, number: str) -> Request:
+    return Request(f"void {number}", object, Operation.VOID, record_id, number, {}, then=("void",))
+
+
+def test_a_posted_invoice_is_voided_by_the_credit_note_that_balances_it(erp):
+    (made,) = erp.adapter.write([erp.invoice("IN-1", "2026-06-07")])
+
+    (outcome,) = erp.adapter.write([void("account.invoice", made.record_id, number="IN-1")])
+
+    original, credit = erp.rows("account.invoice")
+    assert (str(outcome.state), outcome.record_id) == ("confirmed", made.record_id)
+    assert (original["state"], credit["state"]) == ("cancelled", "paid")
+    assert original["cancel_move"] == credit["move"] is not None
+    assert (original["total_amount_cache"], credit["total_amount_cache"]) == ("61.00", "-61.00")
+    assert erp.clock.now().date().isoformat() == credit["invoice_date"]
+
+
+def test_a_void_that_is_sent_twice_credits_once(erp):
+    (made,) = erp.adapter.write([erp.invoice("IN-1")])
+    request = void("account.invoice", made.record_id, number="IN-1")
+
+    outcomes = [*erp.adapter.write([request]), *erp.adapter.write([request])]
+
+    assert [str(outcome.state) for outcome in outcomes] == ["confirmed", "confirmed"]
+    assert len(erp.rows("account.invoice")) == 2
+
+
+def test_a_void_whose_answer_was_lost_is_in_doubt_and_sending_it_again_credits_once(erp):
+    (made,) = erp.adapter.write([erp.invoice("IN-1")])
+    request = void("account.invoice", made.record_id, number="IN-1")
+    erp.fault("POST /erp/rpc/", "drop_after_commit", nth=3)
+
+    with pytest.raises(InDoubt):
+        erp.adapter.write([request])
+    (outcome,) = erp.adapter.write([request])
+
+    assert str(outcome.state) == "confirmed"
+    assert len(erp.rows("account.invoice")) == 2
+
+
+def test_a_draft_is_cancelled_and_nothing_is_posted(erp):
+    draft = replace(erp.invoice("IN-1"), then=())
+    (made,) = erp.adapter.write([draft])
+
+    (outcome,) = erp.adapter.write([void("account.invoice", made.record_id, number="IN-1")])
+
+    (row,) = erp.rows("account.invoice")
+    assert (str(outcome.state), row["state"], row["move"]) == ("confirmed", "cancelled", None)
+
+
+def test_what_can_not_be_undone_says_what_blocks_it_and_the_rest_is_voided(erp):
+    made = [outcome.record_id for outcome in erp.adapter.write([erp.invoice("IN-1"), erp.invoice("IN-2")])]
+    erp.sandbox.vendor.database.change("account.invoice", int(made[0] or 0), {"state": "paid"})
+
+    paid, posted = erp.adapter.write([void("account.invoice", each, number=str(each)) for each in made])
+
+    assert (str(paid.state), paid.code, paid.record_id) == ("refused", "cannot_undo", made[0])
+    assert paid.message == "can't be undone in Tryton: it is paid: the payment has to be taken back or refunded"
+    assert str(posted.state) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("buttons", "state", "code"),
+    [
+        ((), "cancelled", ""),
+        (("quote",), "cancelled", ""),
+        (("quote", "confirm"), "cancelled", ""),
+        (("quote", "confirm", "process"), "processing", "cannot_undo"),
+    ],
+)
+def test_a_sale_is_cancelled_until_it_is_processed(erp, buttons, state, code):
+    address = erp.id("party.address", "city", "Troy")
+    line = {"product": 1, "quantity": "2", "unit": 1, "unit_price": "30.50"}
+    body = {"reference": "SO-1", "company": 1, "party": erp.id("party.party", "code", "C-1"), "currency": 1}
+    body |= {"invoice_address": address, "shipment_address": address, "lines": [["create", [line]]]}
+    body |= {"invoice_method": "manual", "shipment_method": "manual", "sale_date": "2026-06-07"}
+    (made,) = erp.adapter.write([Request("SO-1", "sale.sale", Operation.CREATE, None, "SO-1", body, then=buttons)])
+
+    (outcome,) = erp.adapter.write([void("sale.sale", made.record_id, number="SO-1")])
+
+    (row,) = erp.rows("sale.sale")
+    assert (row["state"], outcome.code) == (state, code)

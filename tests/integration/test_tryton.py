@@ -153,7 +153,9 @@ class Mapped:
     def requests(self, domain: str, *writes: dict[str, Any]) -> list[Request]:
         """The requests of planned writes, which give `write_id`, `record_id` (None for a create) and fields."""
         fields = {field.name: sql_type(field) for field in DOMAINS[domain].fields}
-        meta = dict.fromkeys(("write_id", "operation", "link_id", "record_id", "external_id", "label"), "VARCHAR")
+        meta = dict.fromkeys(("write_id", "operation", "link_id", "record_id", "external_id", "label"), "VARCHAR") | {
+            "posting_on": "DATE"
+        }
         columns = {**meta, **fields}
         for table in ("writes", "desired"):
             listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())

@@ -1,4 +1,4 @@
--- An order is an Opportunity that was won, dated by its close; the amount is the org's own sum of its lines.
+-- An order is an Opportunity that was won and has not been lost since, dated by its close; the amount is the org's own sum of its lines.
 WITH lines AS (
     SELECT
         line.OpportunityId AS opportunity_id,
@@ -24,10 +24,10 @@ SELECT
     deal.Legal_Entity__c AS legal_entity,
     deal.AccountId AS customer,
     deal.CloseDate AS ordered_on,
-    CASE WHEN deal.IsWon THEN 'confirmed' END AS status,
+    CASE WHEN deal.IsWon THEN 'confirmed' WHEN deal.IsClosed THEN 'cancelled' END AS status,
     deal.CurrencyIsoCode AS currency,
     minor(deal.Amount, deal.CurrencyIsoCode) AS net_minor,
     coalesce(lines.lines, '[]') AS lines
 FROM salesforce.Opportunity AS deal
 LEFT JOIN lines ON lines.opportunity_id = deal.record_id
-WHERE deal.IsWon
+WHERE deal.IsWon OR (deal.IsClosed AND deal.Order_Number__c IS NOT NULL)

@@ -1,5 +1,6 @@
 -- Customer invoices; a credit note is one with a negative total. The billing platform's number travels as
--- reference (and as number, so that the ERP does not give a second one).
+-- reference (and as number, so that the ERP does not give a second one). An invoice that was voided after it was
+-- posted is cancelled by a credit note: the two balance each other, and neither counts.
 WITH lines AS (
     SELECT
         line.invoice,
@@ -31,6 +32,7 @@ SELECT
     make_date(invoice.accounting_date.year, invoice.accounting_date.month, invoice.accounting_date.day) AS posting_on,
     CASE
         WHEN invoice.state IN ('draft', 'validated') THEN 'draft'
+        WHEN voided.record_id IS NOT NULL THEN 'void'
         WHEN invoice.state IN ('posted', 'paid') THEN 'posted'
         WHEN invoice.state = 'cancelled' THEN 'void'
     END AS status,
@@ -44,4 +46,6 @@ LEFT JOIN tryton."company.company" AS company ON company.record_id = CAST(invoic
 LEFT JOIN tryton."party.party" AS entity ON entity.record_id = CAST(company.party AS VARCHAR)
 LEFT JOIN tryton."currency.currency" AS currency ON currency.record_id = CAST(invoice.currency AS VARCHAR)
 LEFT JOIN lines ON CAST(lines.invoice AS VARCHAR) = invoice.record_id
+LEFT JOIN tryton."account.invoice" AS voided
+    ON voided.cancel_move = invoice.move AND voided.state = 'cancelled' AND NOT voided.is_deleted
 WHERE invoice.type = 'out'

@@ -96,3 +96,16 @@ LEFT JOIN address ON CAST(address.party AS VARCHAR) = writes.customer
 LEFT JOIN tryton."account.journal" AS journal ON journal.code = 'REV'
 LEFT JOIN tryton."account.invoice.payment_term" AS term ON term.name = 'Net 30 days'
 WHERE writes.operation = 'create'
+UNION ALL
+SELECT
+    writes.write_id,
+    writes.operation,
+    writes.link_id,
+    writes.record_id,
+    desired.number,
+    'account.invoice',
+    CAST('{}' AS JSON),
+    ['void']
+FROM writes
+JOIN desired ON desired.write_id = writes.write_id
+WHERE writes.operation = 'void'

@@ -71,3 +71,16 @@ LEFT JOIN tryton."company.company" AS company ON CAST(company.party AS VARCHAR) 
 LEFT JOIN tryton."currency.currency" AS currency ON currency.code = desired.currency
 LEFT JOIN tryton."account.invoice.payment_term" AS term ON term.name = 'Net 30 days'
 WHERE writes.operation = 'create'
+UNION ALL
+SELECT
+    writes.write_id,
+    writes.operation,
+    writes.link_id,
+    writes.record_id,
+    desired.number,
+    'sale.sale',
+    CAST('{}' AS JSON),
+    ['void']
+FROM writes
+JOIN desired ON desired.write_id = writes.write_id
+WHERE writes.operation = 'void'

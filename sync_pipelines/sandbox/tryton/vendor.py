@@ -32,6 +32,7 @@ from sync_pipelines.sandbox.tryton.fault import Concurrency, Crash, Fault, Login
 from sync_pipelines.sandbox.tryton.founding import found
 from sync_pipelines.sandbox.tryton.saving import Writer
 from sync_pipelines.sandbox.tryton.session import Session, Sessions
+from sync_pipelines.sandbox.tryton.wizard import Wizards
 
 NAME = "erp"
 SERIES = "8.0"
@@ -62,6 +63,7 @@ class Tryton:
         found(store)
         self.database = Database(store, clock=clock, faults=faults)
         self.calls = Calls(self.database)
+        self.wizards = Wizards(self.database)
         self.sessions = Sessions(clock)
 
     def answer(self, request: Request, endpoint: str, arguments: Mapping[str, Any]) -> Response:
@@ -130,6 +132,8 @@ class Tryton:
         if not dot:
             raise Crash("not enough values to unpack (expected 2, got 1)")
         model_name, _, verb_name = rest.rpartition(".")
+        if kind == "wizard":
+            return self._walk(model_name, verb_name, params)
         if kind != "model":
             raise unknown(model_name)
         model = self.database.model(model_name)
@@ -144,6 +148,14 @@ class Tryton:
             return verb(self.calls, model, context, *given)
         with self.database.transaction():
             return verb(self.calls, model, context, *given)
+
+    def _walk(self, wizard: str, verb: str, params: list[Any]) -> Any:
+        if not params or not isinstance(params[-1], dict):
+            raise UnprocessableEntity("Missing context argument")
+        *given, context = params
+        self.database.settle()
+        with self.database.transaction():
+            return self.wizards.call(wizard, verb, given, context)
 
     def _save_late(self, given: Mapping[str, Any]) -> list[int]:
         """Save records in a transaction that began now and is committed only after some seconds.

@@ -11,6 +11,7 @@ from typing import Any
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
 from sync_pipelines.systems.tryton.session import Server
+from sync_pipelines.systems.tryton.void import VOID, void
 
 BATCH_MAX = 50
 LOCK = "_timestamp"
@@ -93,6 +94,8 @@ class Writer:
         if requests[0].operation is Operation.REPLACE:
             mend = f"mend the mapping that writes {requests[0].object}"
             raise FixConfiguration(f"{self._server.name} knows no replace: {mend}")
+        if requests[0].then == (VOID,):
+            return void(self._server, requests)
         creates = requests[0].operation is Operation.CREATE
         if not creates:
             return self._finish(requests, self._update(requests), all_fresh=False)

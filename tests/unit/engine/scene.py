@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from sync_pipelines.domains import DOMAINS, Domain
 from sync_pipelines.engine import conform, match, plan, proof, reconcile
-from sync_pipelines.engine.correlation import NUMBERS
 from sync_pipelines.engine.merge import MERGED
 from sync_pipelines.engine.outcome import Check, Conformed
 from sync_pipelines.engine.plan import Write
@@ -112,17 +111,10 @@ class Scene:
     def doubts(self) -> list[Row]:
         return self.lake.arrow(f"SELECT * FROM {match.doubts(self.domain.name)} ORDER BY ALL").to_pylist()
 
-    def plan(self, target: str, *, write_sql: str = "", numbers: str = NUMBERS, can_move: bool = False) -> list[Write]:
+    def plan(self, target: str, *, write_sql: str = "", **more: Any) -> list[Write]:
         with self.linking():
-            writes, _ = plan.plan(
-                self.lake,
-                self.domain,
-                self.settings,
-                target=target,
-                write_sql=write_sql or self.write_sql,
-                numbers=numbers,
-                can_move=can_move,
-            )
+            sql = write_sql or self.write_sql
+            writes, _ = plan.plan(self.lake, self.domain, self.settings, target=target, write_sql=sql, **more)
         return writes
 
     @property

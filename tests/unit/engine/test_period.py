@@ -15,6 +15,7 @@ from sync_pipelines.engine import apply, period, proof, reconcile
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.period import Decision, Period, State, Verdict, decide
 from sync_pipelines.engine.plan import Change, Move, moves
+from sync_pipelines.engine.port import Operation
 from sync_pipelines.engine.port import State as Ended
 from sync_pipelines.engine.topology import LegalEntity, PeriodPolicy
 from sync_pipelines.errors import FixConfiguration
@@ -375,3 +376,94 @@ def test_a_moved_document_of_another_amount_is_explained_to_the_cent(invoices: I
     assert sum(amount for at, amount in shares if at == "2026-03") == 100
     assert sum(amount for at, amount in shares if at == "2026-04") == -101
     assert reconcile.counted(found.lake)[0] == 1
+
+
+# What is voided
+
+
+TODAY = {"US01": date(2026, 5, 4)}
+VOIDS = {"void": ["erp"], "create_when": "status = 'posted'"}
+
+
+def voided(record_id: str = "i", **more: Any) -> Row:
+    return invoice(record_id, status="void", **more)
+
+
+def test_an_invoice_that_was_voided_after_it_was_posted_is_voided_in_the_books_of_today(invoices: Invoices) -> None:
+    found = invoices([voided()], [invoice("1", number="N-i", version="v3")], **VOIDS)
+
+    (write,) = found.plan("erp", today=TODAY)
+
+    assert (write.request.operation, write.request.record_id, write.expected_version) == (Operation.VOID, "1", "v3")
+    assert write.changes == (Change("status", "posted", "void"),)
+    assert moves([write]) == [Move("US01", "EUR", "2026-05", 1, -100)]
+    assert write.posting_on == TODAY["US01"]
+
+
+@pytest.mark.parametrize(
+    ("billing", "erp", "declared"),
+    [
+        (voided(), [invoice("1", number="N-i", status="void")], VOIDS),
+        (voided(), [], VOIDS),
+        (voided(), [invoice("1", number="N-i")], {}),
+        (invoice(), [invoice("1", number="N-i")], VOIDS),
+    ],
+    ids=["it is voided already", "it never was there", "nobody may void there", "it still counts"],
+)
+def test_nothing_is_voided_that_need_not_or_may_not_be(
+    invoices: Invoices, billing: Row, erp: list[Row], declared: dict[str, Any]
+) -> None:
+    assert invoices([billing], erp, **declared).plan("erp", today=TODAY) == []
+
+
+def test_a_draft_is_voided_whatever_its_period_for_nothing_is_posted(invoices: Invoices) -> None:
+    shut = [month(5, State.CLOSED)]
+    found = invoices([voided()], [invoice("1", number="N-i", status="draft")], periods=shut, **VOIDS)
+
+    (write,) = found.plan("erp", today=TODAY)
+
+    assert (write.request.operation, write.posting_on) == (Operation.VOID, None)
+
+
+@pytest.mark.parametrize("policy", PeriodPolicy)
+def test_a_void_waits_while_the_period_of_today_is_closed(invoices: Invoices, policy: PeriodPolicy) -> None:
+    shut = [month(5, State.CLOSED), month(6, State.OPEN)]
+    found = invoices([voided()], [invoice("1", number="N-i")], periods=shut, closed_period=policy, **VOIDS)
+
+    assert found.plan("erp", can_move=True, today=TODAY) == []
+    assert list(found.waiting("erp").values()) == ["period 2026-05 of US01 is closed"]
+
+
+def test_after_the_void_both_sides_agree_and_the_plan_is_empty(invoices: Invoices) -> None:
+    found = invoices([voided()], [invoice("1", number="N-i", status="void")], **VOIDS)
+
+    assert found.reconcile() == []
+    assert found.plan("erp", today=TODAY) == []
+
+
+def test_a_void_that_is_not_made_yet_is_explained_with_its_amount(invoices: Invoices) -> None:
+    found = invoices([voided()], [invoice("1", number="N-i")], periods=[month(3, State.OPEN)], **VOIDS)
+
+    (finding,) = found.reconcile()
+
+    assert (finding["kind"], finding["field"], finding["amount_minor"]) == ("differs", "status", -100)
+
+
+# Documents that came in parts
+
+
+def test_a_header_without_its_lines_is_found(invoices: Invoices) -> None:
+    whole = '[{"product":"A","quantity":"1","amount_minor":100}]'
+    found = invoices([invoice(lines=whole)], [invoice("1", number="N-i", lines="[]", net_minor=0, total_minor=0)])
+
+    findings = found.reconcile()
+
+    assert {f["field"] for f in findings} == {"net_minor", "total_minor", "lines"}
+    assert [item.amount_minor for item in found.items()] == [100]
+
+
+def test_a_credit_note_counts_in_its_own_month(invoices: Invoices) -> None:
+    credit = {"kind": "credit", "net_minor": -40, "total_minor": -40}
+    found = invoices([invoice("i", APRIL), invoice("k", MAY, **credit)])
+
+    assert moves(found.plan("erp")) == [Move("US01", "EUR", "2026-04", 1, 100), Move("US01", "EUR", "2026-05", 1, -40)]

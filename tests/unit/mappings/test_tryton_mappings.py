@@ -363,3 +363,27 @@ def test_an_invoice_that_was_moved_keeps_its_date_beside_that_of_the_books(books
     assert (request["body"]["invoice_date"], request["body"]["accounting_date"]) == ("2026-03-30", "2026-04-01")
     assert mappings.keeps_posting_date("tryton", "invoice")
     assert not mappings.keeps_posting_date("tryton", "order")
+
+
+def test_an_invoice_and_the_credit_note_that_voided_it_count_nowhere(books: Books) -> None:
+    given = {"type": "out", "company": 1, "party": 7, "currency": 2, "invoice_date": day(2026, 6, 1)}
+    for number, reference, state, total, moves in (
+        (1, "IN-1", "cancelled", "120.00", {"move": 51, "cancel_move": 52}),
+        (2, None, "paid", "-120.00", {"move": 52, "cancel_move": None}),
+        (3, "CN-9", "posted", "-10.00", {"move": 53, "cancel_move": None}),
+    ):
+        amounts = {"untaxed_amount": decimal(total), "tax_amount": decimal("0.00"), "total_amount": decimal(total)}
+        books.add("account.invoice", number, **given, reference=reference, number=str(number), state=state,
+                  **amounts, **moves)  # fmt: skip
+
+    found = {row["record_id"]: (row["kind"], row["status"], row["total_minor"]) for row in books.conform("invoice")}
+
+    assert found == {"1": ("invoice", "void", 12000), "2": ("credit", "void", -12000), "3": ("credit", "posted", -1000)}
+
+
+@pytest.mark.parametrize(("domain", "object"), [("invoice", "account.invoice"), ("order", "sale.sale")])
+def test_what_is_voided_is_sent_as_the_verb_alone(books: Books, domain: str, object: str) -> None:
+    request = books.body(domain, operation="void", record_id="11", held={"number": "IN-1"})
+
+    assert (request["object"], request["record_id"], request["external_id"]) == (object, "11", "IN-1")
+    assert (request["body"], request["then"]) == ({}, ["void"])
