@@ -180,13 +180,13 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
         for p in domain.exceptions.values()
         if p not in topology.people
     ]
-    found += _policy_problems(domain.policy, fields, topology)
+    found += _policy_problems(domain.policy, topology)
     if not _is_zone(domain.schedule.zone):
         found.append(f"schedule zone {domain.schedule.zone!r} is not a time zone")
     return found
 
 
-def _policy_problems(policy: Policy, fields: set[str], topology: Topology) -> list[str]:
+def _policy_problems(policy: Policy, topology: Topology) -> list[str]:
     found, approval = [], policy.approval
     teams = {"approval": approval.team if approval else ""}
     teams |= {name: limit.team for name, limit in _limits(policy).items()}
@@ -195,8 +195,6 @@ def _policy_problems(policy: Policy, fields: set[str], topology: Topology) -> li
             found.append(f"policy.{name} names the team {team!r}, who is not in [people]")
         elif team and not topology.people[team].members:
             found.append(f"policy.{name} names the team {team!r}, which has no members: nobody could approve")
-    if approval and approval.when:
-        found += [f"policy.approval: {problem}" for problem in _approval_problems(approval.when, fields)]
     for name, limit in _limits(policy).items():
         found += [
             f"policy.{name} amount names {currency!r}, which is no ISO 4217 code"
@@ -248,7 +246,10 @@ def _account_problems(accounts: Mapping[str, list[str]]) -> list[str]:
 def _conditions_problems(name: str, domain: DomainSettings) -> list[str]:
     fields = {field.name for field in DOMAINS[name].fields}
     conditions = filter(None, [domain.create_when, *domain.scope.values()])
-    return [problem for condition in conditions for problem in _condition_problems(condition, fields)]
+    found = [problem for condition in conditions for problem in _condition_problems(condition, fields)]
+    if (approval := domain.policy.approval) and approval.when:
+        found += [f"policy.approval: {problem}" for problem in _approval_problems(approval.when, fields)]
+    return found
 
 
 def _condition_problems(condition: str, fields: set[str]) -> list[str]:
