@@ -83,7 +83,7 @@ def _tell_failures(tally: Tally, folder: Path, topology: Path) -> None:
 
 
 def _progress(lived: Lived) -> None:
-    sys.stderr.write("F" if lived.violations else ".")
+    sys.stderr.write("\n" + campaign.story_told(lived, replayed=False) + "\n" if lived.violations else ".")
     sys.stderr.flush()
 
 

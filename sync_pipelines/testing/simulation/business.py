@@ -231,7 +231,10 @@ def _account_deleted(world: World, rng: Random) -> str | None:
 
 
 def _account_restored(world: World, rng: Random) -> str | None:
-    gone = [a for a in rows(world, "salesforce", "Account") if a["IsDeleted"]]
+    gone = [a for a in rows(world, "salesforce", "Account") if a["IsDeleted"] and not a["MasterRecordId"]]
+    if not gone:
+        told = _account_deleted(world, rng)
+        gone = [a for a in rows(world, "salesforce", "Account") if told and a["IsDeleted"]]
     account = _one(rng, gone)
     done = account is not None and people.administer_crm(world, "undelete", {"ids": [account["Id"]]})
     return f"account {account['AccountNumber']} is restored" if account and done else None
@@ -247,13 +250,40 @@ def _accounts_merged(world: World, rng: Random) -> str | None:
 
 
 def _loser_purged(world: World, rng: Random) -> str | None:
-    lost = [a for a in rows(world, "salesforce", "Account") if a["MasterRecordId"]]
+    if not (lost := _merged(world)) and _accounts_merged(world, rng):
+        lost = _merged(world)
     loser = _one(rng, lost)
     done = loser is not None and people.administer_crm(world, "purge", {"ids": [loser["Id"]]})
     return f"the merged account {loser['AccountNumber']} is purged" if loser and done else None
 
 
-def _sale_deleted(world: World, rng: Random) -> str | None:
+def _accounts_merged_again(world: World, rng: Random) -> str | None:
+    """A survivor is itself merged into another: a chain."""
+    told = _accounts_merged(world, rng)
+    survivors = {a["MasterRecordId"] for a in _merged(world)}
+    chained = [a for a in people.live(world, "Account") if a["Id"] in survivors]
+    others = [a for a in people.live(world, "Account") if a["Id"] not in survivors]
+    if not told or not chained or not others:
+        return told
+    winner, loser = rng.choice(others), rng.choice(chained)
+    done = people.administer_crm(world, "merge", {"winner": winner["Id"], "losers": [loser["Id"]]})
+    return f"{told}, and that into {winner['AccountNumber']}" if done else told
+
+
+def _unmerged(world: World, rng: Random) -> str | None:
+    """A merge is taken back, perhaps before anybody saw it."""
+    if not _merged(world):
+        _accounts_merged(world, rng)
+    loser = _one(rng, _merged(world))
+    done = loser is not None and people.administer_crm(world, "undelete", {"ids": [loser["Id"]]})
+    return f"the merge of {loser['AccountNumber']} is taken back" if loser and done else None
+
+
+def _merged(world: World) -> Sequence[Mapping[str, Any]]:
+    return [a for a in rows(world, "salesforce", "Account") if a["MasterRecordId"] and a["IsDeleted"]]
+
+
+def _party_deleted(world: World, rng: Random) -> str | None:
     party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
     done = party is not None and people.delete_erp(world, "party.party", party["id"])
     return f"a clerk deletes party {party['code']}" if party and done else None
@@ -371,9 +401,11 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     "F3.before_midnight": (Kind(2, {"start": 1}, CUSTOMERS), _before_midnight),
     "F4.account_deleted": (Kind(1, _ANY, CUSTOMERS), _account_deleted),
     "F4.account_restored": (Kind(1, _ANY, CUSTOMERS), _account_restored),
-    "F4.party_deleted": (Kind(1, _ANY, CUSTOMERS), _sale_deleted),
+    "F4.party_deleted": (Kind(1, _ANY, CUSTOMERS), _party_deleted),
     "F4.party_entered_again": (Kind(1, _ANY, CUSTOMERS), _party_entered_again),
     "F5.merged": (Kind(2, _ANY, CUSTOMERS), _accounts_merged),
+    "F5.merged_again": (Kind(1, _ANY, CUSTOMERS), _accounts_merged_again),
+    "F5.unmerged": (Kind(1, _ANY, CUSTOMERS), _unmerged),
     "F5.purged": (Kind(1, _ANY, CUSTOMERS), _loser_purged),
     "F6.invoice_issued": (Kind(4, _ANY, MONEY), _invoice_issued),
     "F8.credited": (Kind(2, _ANY, MONEY), _invoice_credited),

@@ -16,6 +16,8 @@ from sync_pipelines.testing.simulation.line import Asked
 from sync_pipelines.testing.simulation.world import World, rows
 
 READ_BACKS = 2
+MOST_CALLS_DOWN = 60
+"""To a system in the hours in which it does not answer, however often somebody tries."""
 MOST_CALLS = 400
 """Of one run to one system, at the size of these companies."""
 
@@ -199,15 +201,20 @@ def doubts_are_resolved(world: World, ended: Ended) -> Iterator[str]:
 
 
 def read_backs_are_few(world: World, ended: Ended) -> Iterator[str]:
-    """A doubt about a record that was to be made costs at most two looks by its key."""
+    """A doubt about a record that was to be made costs at most two looks by its key.
+
+    A look right before the next attempt is that one's own, for it makes sure that nobody else was faster.
+    """
     sent, looks = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    before: dict[str, set[tuple[str, str]]] = {}
     for asked in world.traffic.log:
-        if not asked.is_clear:
-            made = [key for key in asked.keys if " " in key and "[" not in key]
-            sent.update((asked.system, key.partition(" ")[2]) for key in made)
-        elif not asked.is_write:
-            said = asked.body.decode() + asked.path
-            looks.update(at for at in sent if at[0] == asked.system and at[1] in said)
+        made = {(asked.system, key.partition(" ")[2]) for key in asked.keys if " " in key and "[" not in key}
+        looks.subtract(made & before.get(asked.system, set()))
+        said = asked.body.decode() + asked.path
+        found = {at for at in sent if at[0] == asked.system and at[1] in said and not made}
+        looks.update(found if asked.is_clear else ())
+        before[asked.system] = found
+        sent.update(made if not asked.is_clear else ())
     for (system, named), number in sorted(sent.items()):
         if looks[(system, named)] > READ_BACKS * number:
             yield f"{system} {named} was looked for {looks[(system, named)]} times after {number} unclear answers"
@@ -219,6 +226,13 @@ def calls_are_bounded(world: World, ended: Ended) -> Iterator[str]:
         runs = sum(f" run run-{run}-" in line for line in world.log) or 1
         if number > MOST_CALLS * runs:
             yield f"run {run} made {number} calls to {system}"
+
+
+def systems_that_are_down_are_left_alone(world: World, ended: Ended) -> Iterator[str]:
+    for system, since, until in world.traffic.outages:
+        number = sum(a.system == system and since <= a.at < until for a in world.traffic.log)
+        if number > MOST_CALLS_DOWN:
+            yield f"{system} was called {number} times while it was down for {until - since}"
 
 
 # What is kept
@@ -269,6 +283,7 @@ INVARIANTS: Mapping[str, Judge] = {
         doubts_are_resolved,
         read_backs_are_few,
         calls_are_bounded,
+        systems_that_are_down_are_left_alone,
         audit_is_whole,
         peace_comes,
         cursors_go_forward,

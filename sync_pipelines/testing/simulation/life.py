@@ -66,9 +66,13 @@ def _run(world: World, name: str, mode: str, *, is_nested: bool = False) -> str:
     try:
         with _open(world, run_id, mode) as loop:
             steps = course(loop, world.story.domains, _STEPS)
-            for _ in walk(steps if is_nested else [_watched(world, step) for step in steps]):
-                pass
+            for told in walk(steps if is_nested else [_watched(world, step) for step in steps]):
+                if told.outcome is None:
+                    ended = ended or f"{told.step.subject} was left out: {told.reason}"
+                    world.tell(f"{told.step.subject} is left out: {told.reason}")
     except Died:
+        if is_nested:
+            raise
         world.died()
     except SyncError as error:
         ended = type(error).__name__

@@ -26,9 +26,9 @@ _SAID_NOTHING = -1
 class Spoil:
     """How a request goes wrong.
 
-    Kinds: "drop_before" and "drop_after" the vendor acted, "park" (it acts `seconds` after it was asked, and
-    nobody is told), "slow_reply", "delay", "answer" (the answer stands in for the vendor's),
-    "answer_after" (the same, but the vendor acted), "truncate", "expire".
+    Kinds: "drop_before" and "drop_after" the vendor acted, "slow_reply", "delay", "truncate", "expire" (of the
+    token), "answer" (the spoil's answer instead of the vendor's act), "answer_after" (instead of its answer), and
+    "park": it acts when `share` of the time is over in which it may still act after its sender gave up.
     """
 
     kind: str
@@ -36,6 +36,7 @@ class Spoil:
     """"read", "write" or "any" requests."""
     times: int = 1
     seconds: float = 0.0
+    share: float = 0.0
     status: int = 503
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +96,13 @@ class Traffic:
     """What befalls the next requests to a system ("" for any)."""
     down: dict[str, datetime] = field(default_factory=dict)
     """Systems that can't be reached, and until when."""
+    outages: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     parked: list[tuple[datetime, Line, requests.PreparedRequest]] = field(default_factory=list)
+
+    def take_down(self, system: str, seconds: float) -> None:
+        now = self.clock.now()
+        self.down[system] = now + timedelta(seconds=seconds)
+        self.outages.append((system, now, self.down[system]))
 
     def spoil(self, spoil: Spoil, system: str = "") -> None:
         self.spoils += [(system, spoil)] * spoil.times
@@ -126,9 +133,10 @@ class Traffic:
 class Line(InProcess):
     """A transport of `requests` to one stand-in, as long as the process lives that opened it."""
 
-    def __init__(self, system: str, app: Sandbox, traffic: Traffic) -> None:
+    def __init__(self, system: str, app: Sandbox, traffic: Traffic, *, settling: float) -> None:
         super().__init__(app)
         self.system = system
+        self.settling = settling
         self.traffic = traffic
 
     def send(
@@ -192,9 +200,9 @@ class Line(InProcess):
             case "drop_before":
                 raise requests.ConnectionError("Connection aborted: reset by peer", request=request)
             case "park":
-                due = clock.now() + timedelta(seconds=spoil.seconds)
+                clock.advance(patience)
+                due = clock.now() + timedelta(seconds=self.settling * spoil.share)
                 self.traffic.parked.append((due, self, request))
-                clock.advance(min(patience, spoil.seconds))
                 raise requests.ReadTimeout(f"Read timed out. (read timeout={patience})", request=request)
             case "expire":
                 self.app.vendor.expire_tokens()

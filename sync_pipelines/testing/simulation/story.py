@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 DOMAINS = ("customer", "product", "pricing", "contract", "order", "invoice", "entitlement")
+EARLY = 3
 _CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
     (("customer", "order", "invoice"), 6),
     (("customer", "invoice"), 7),
@@ -15,7 +16,7 @@ _CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
     (("product",), 1),
     (("product", "pricing"), 1),
     (("customer", "contract"), 2),
-    (("customer", "product", "entitlement"), 1),
+    (("customer", "product", "entitlement"), 2),
 )
 """Which domains a company keeps in agreement, and how often: the way of money into the books most of all."""
 
@@ -79,25 +80,39 @@ class Kind:
     at: Mapping[str, int]
     needs: tuple[str, ...] = ()
     """The domains without which it would mean nothing."""
+    from_run: int = 1
+    """The first run in which it can happen."""
 
 
 def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
-    """The story of a seed; equal seeds and kinds give equal stories."""
+    """The story of a seed; equal seeds and kinds give equal stories.
+
+    Seeds that follow each other begin with one kind after the other, so that every one comes up.
+    """
     rng = Random(f"{seed}|story")
-    domains = rng.choices([names for names, _ in _CHOICES], [weight for _, weight in _CHOICES])[0]
-    runs = rng.choice((1, 1, 2))
-    fitting = {name: kind for name, kind in kinds.items() if set(kind.needs) <= set(domains)}
-    names = rng.choices(list(fitting), [kind.weight for kind in fitting.values()], k=rng.randint(2, 6))
+    first = list(kinds)[seed % len(kinds)]
+    choices = [(names, weight) for names, weight in _CHOICES if set(kinds[first].needs) <= set(names)]
+    domains = rng.choices([names for names, _ in choices], [weight for _, weight in choices])[0]
+    runs = max(rng.choice((1, 1, 2)), kinds[first].from_run)
+    fitting = {name: kind for name, kind in kinds.items() if set(kind.needs) <= set(domains) and kind.from_run <= runs}
+    others = rng.choices(list(fitting), [kind.weight for kind in fitting.values()], k=rng.randint(1, 4))
+    events = [_event(number, name, fitting[name], runs, rng) for number, name in enumerate(others, 2)]
     return Story(
         seed=seed,
         domains=domains,
         modes=("full", *(rng.choice(("full", "incremental")) for _ in range(runs - 1))),
         gaps=tuple(rng.choice((0, 60, 300, 3600, 28_800)) for _ in range(runs)),
-        events=tuple(_event(number, name, fitting[name], runs, rng) for number, name in enumerate(names, 1)),
+        events=(_early(_event(1, first, kinds[first], runs, rng), kinds[first]), *events),
     )
+
+
+def _early(event: Event, kind: Kind) -> Event:
+    """The event as soon as its kind of moment comes, or soon after, so that it does happen."""
+    moment = replace(event.moment, run=kind.from_run, nth=1 + (event.moment.nth - 1) % EARLY)
+    return replace(event, moment=moment)
 
 
 def _event(number: int, name: str, kind: Kind, runs: int, rng: Random) -> Event:
     at = rng.choice(sorted(kind.at))
-    moment = Moment(rng.randint(1, runs), at, rng.randint(1, kind.at[at]))
+    moment = Moment(rng.randint(kind.from_run, runs), at, rng.randint(1, kind.at[at]))
     return Event(number, name, moment, rng.randrange(1 << 30))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from random import Random
+from typing import Any
 
 import msgspec
 
+from sync_pipelines.sandbox.demo import SECRETS
 from sync_pipelines.sandbox.faults import Rule
 from sync_pipelines.sandbox.stripe.refusal import LOCK_TIMEOUT, RATE_LIMITED
 from sync_pipelines.testing.simulation.line import PAGE_FOR_PEOPLE, Spoil
@@ -16,7 +17,7 @@ from sync_pipelines.testing.simulation.world import Happen, World
 
 HOURS_DOWN = 6
 _SYSTEMS = ("salesforce", "stripe", "tryton")
-_WRITES = {"write": 6}
+_WRITES = {"write": 5}
 _CALLS = {"call": 60, "write": 4}
 _THROTTLED = b'[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]'
 _RETIRED = b'[{"message":"API version is retired","errorCode":"UNSUPPORTED_API_VERSION"}]'
@@ -35,9 +36,22 @@ def _next(spoil: Spoil) -> Happen:
 
 def _commits_late(world: World, rng: Random) -> str:
     """The request is carried out long after its sender stopped waiting."""
-    seconds = rng.choice((125.0, 150.0, 180.0, 240.0))
-    world.traffic.spoil(Spoil("park", only="write", seconds=seconds))
-    return f"the next write is carried out after {seconds:.0f} s, unseen"
+    share = rng.choice((0.05, 0.3, 0.6, 0.95))
+    world.traffic.spoil(Spoil("park", only="write", share=share))
+    return f"the next write is carried out unseen, after {share:.0%} of the time that it may take"
+
+
+def _token_expires(world: World, rng: Random) -> str:
+    """Tokens end between two pages; billing's key is given anew when somebody notices."""
+    world.traffic.spoil(Spoil("expire"))
+    billing = world.boxes["stripe"].vendor
+    keys = {"keys": [SECRETS["STRIPE_API_KEY"]], "expired_keys": []}
+    world.afterwards.append(lambda: _do(billing.admin, "settings", keys))
+    return "the token of the next request has just expired"
+
+
+def _do(administer: Callable[[str, Any], Any], action: str, body: Any) -> None:
+    administer(action, body)
 
 
 def _half_written(world: World, rng: Random) -> str:
@@ -70,11 +84,7 @@ def _throttled(world: World, rng: Random) -> str:
 def _quota_gone(world: World, rng: Random) -> str:
     """Somebody else used up the day's calls of the org."""
     world.boxes["salesforce"].vendor.admin("limits", {"used": 115_000})
-
-    def give_back() -> None:
-        world.boxes["salesforce"].vendor.admin("limits", {"max": 10_000_000})
-
-    world.afterwards.append(give_back)
+    world.afterwards.append(lambda: _do(world.boxes["salesforce"].vendor.admin, "limits", {"max": 10_000_000}))
     return "others have used up salesforce's calls of the day"
 
 
@@ -92,7 +102,7 @@ def _locked(world: World, rng: Random) -> str:
 def _down(world: World, rng: Random) -> str:
     """A system can't be reached for six hours; until then somebody keeps trying."""
     system = rng.choice(_SYSTEMS)
-    world.traffic.down[system] = world.clock.now() + timedelta(hours=HOURS_DOWN)
+    world.traffic.take_down(system, HOURS_DOWN * 3600)
     return f"{system} is down for {HOURS_DOWN} hours"
 
 
@@ -106,7 +116,7 @@ def _another_organisation(world: World, rng: Random) -> str:
     vendor = world.boxes["salesforce"].vendor
     before = world.boxes["salesforce"].store.all("Organization")[0]["Id"]
     vendor.admin("organization", {"id": "00DHs000000ZzZz"})
-    world.afterwards.append(lambda: vendor.admin("organization", {"id": before}) and None)
+    world.afterwards.append(lambda: _do(vendor.admin, "organization", {"id": before}))
     return "another organisation answers behind salesforce's credentials"
 
 
@@ -146,9 +156,9 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     "F12.quota_gone": (Kind(1, {"call": 40}), _quota_gone),
     "F13.small_pages": (Kind(2, {"start": 1}), _small_pages),
     "F13.page_cut_off": (Kind(2, {"read": 50}), _next(Spoil("truncate", only="read"))),
-    "F13.token_expires": (Kind(2, _CALLS), _next(Spoil("expire"))),
+    "F13.token_expires": (Kind(2, _CALLS), _token_expires),
     "F13.page_for_people": (Kind(1, _CALLS), _next(Spoil("answer", status=503, body=PAGE_FOR_PEOPLE))),
-    "F16.another_organisation": (Kind(2, {"start": 1}), _another_organisation),
+    "F16.another_organisation": (Kind(2, {"start": 1}, from_run=2), _another_organisation),
     "F18.locked": (Kind(3, {"write": 5}), _locked),
     "F20.search_lags": (Kind(1, {"start": 1}), _search_lags),
     "F25.down": (Kind(1, {"call": 30, "start": 1}), _down),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -90,7 +90,8 @@ class World:
         boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in VENDORS}
         told = company.rows(company.cut(Random(f"{story.seed}|company")))
         for name, box in boxes.items():
-            importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name])
+            dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
+            importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
         planes = SimulatedPlanes(url, topology=topology, clock=clock, pulse=pulse)
         return cls(story, topology, planes, clock, pulse, boxes, injectors)
 
@@ -98,8 +99,9 @@ class World:
         """A system behind the port, over a line on which things go wrong."""
         session = requests.Session()
         session.trust_env = False
-        session.mount("http://", Line(settings.name, self.boxes[settings.name], self.traffic))
-        module = importlib.import_module(f"sync_pipelines.systems.{settings.adapter}")
+        module = importlib.import_module(f"sync_pipelines.systems.{settings.adapter}.adapter")
+        settling = module.PASSPORT.settling_seconds
+        session.mount("http://", Line(settings.name, self.boxes[settings.name], self.traffic, settling=settling))
         rng = Random(f"{self.story.seed}|{settings.name}|{self.traffic.run}")
         system: System = module.open_system(settings, clock=clock, session=session, rng=rng)
         return system

@@ -1,0 +1,256 @@
+"""Every invariant can fail: a world in agreement, broken in one way, breaks the one that watches over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sync_pipelines.testing.simulation import books, injector
+from sync_pipelines.testing.simulation.campaign import Field
+from sync_pipelines.testing.simulation.invariant import INVARIANTS, check, names
+from sync_pipelines.testing.simulation.life import Ended, live
+from sync_pipelines.testing.simulation.line import Asked
+from sync_pipelines.testing.simulation.story import Story
+from sync_pipelines.testing.simulation.world import World, closing, rows, topology_of
+
+PEACE = Story(7, ("customer", "order", "invoice"), ("full",), (60,), ())
+Break = Callable[[World], Any]
+
+
+@pytest.fixture(scope="module")
+def lived(field: Field) -> Iterator[tuple[World, Ended]]:
+    """A company to which nothing happened."""
+    topology = topology_of(field.topology_path, state=field.state)
+    world = World.make(PEACE, field.ground.fresh(), topology=topology, injectors=injector.HAPPENINGS)
+    with closing(world):
+        yield world, live(world)
+
+
+class _Undo(Exception):
+    pass
+
+
+@contextmanager
+def undone(world: World, *systems: str) -> Iterator[None]:
+    """What the block does to the systems is undone at its end."""
+    first, *rest = systems
+    try:
+        with world.boxes[first].store.transaction():
+            if rest:
+                with undone(world, *rest):
+                    yield
+            else:
+                yield
+            raise _Undo
+    except _Undo:
+        pass
+
+
+def change(world: World, system: str, table: str, key: str, **values: Any) -> None:
+    store = world.boxes[system].store
+    store.put(table, key, {**store.table(table).rows[key], **values})
+
+
+def broken(lived: tuple[World, Ended], how: Break) -> set[str]:
+    world, ended = lived
+    with undone(world, "salesforce", "stripe", "tryton"):
+        how(world)
+        return names(check(world, ended))
+
+
+def test_peace_breaks_nothing(lived: tuple[World, Ended]) -> None:
+    assert check(*lived) == []
+
+
+def a_posted(world: World) -> dict[str, Any]:
+    return dict(next(i for i in rows(world, "tryton", "account.invoice") if i["state"] == "posted"))
+
+
+def posted_twice(world: World) -> None:
+    world.boxes["tryton"].store.put("account.invoice", "9001", {**a_posted(world), "id": 9001})
+
+
+def customer_made_twice(world: World) -> None:
+    made = next(c for c in rows(world, "stripe", "customer"))
+    for number in (1, 2):
+        twin = {**made, "id": f"cus_{number}", "metadata": {"sync_id": "customer-1"}}
+        world.boxes["stripe"].store.put("customer", twin["id"], twin)
+
+
+@pytest.mark.parametrize("how", [posted_twice, customer_made_twice])
+def test_a_document_or_a_record_that_is_there_twice_is_a_violation(lived: tuple[World, Ended], how: Break) -> None:
+    assert "no_duplicates" in broken(lived, how)
+
+
+def lose_an_invoice(world: World) -> None:
+    row = a_posted(world)
+    world.boxes["tryton"].store.delete("account.invoice", str(row["id"]))
+
+
+def a_cent_off(world: World) -> None:
+    row = a_posted(world)
+    change(world, "tryton", "account.invoice", str(row["id"]), total_amount_cache="1.01")
+
+
+def lose_a_sale(world: World) -> None:
+    world.boxes["tryton"].store.delete("sale.sale", books.sold(world)[0].record_id)
+
+
+@pytest.mark.parametrize("how", [lose_an_invoice, a_cent_off, lose_a_sale])
+def test_a_lost_or_altered_document_is_a_violation(lived: tuple[World, Ended], how: Break) -> None:
+    assert "documents_agree" in broken(lived, how)
+
+
+@pytest.mark.parametrize("how", [lose_an_invoice, a_cent_off])
+def test_money_that_is_not_accounted_for_is_a_violation(lived: tuple[World, Ended], how: Break) -> None:
+    assert {"money_is_conserved", "totals_are_true"} <= broken(lived, how)
+
+
+def test_an_open_exception_excuses_its_own_record_alone(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    row = a_posted(world)
+    item = (
+        "INSERT INTO ledger.work_items (fingerprint, domain, kind, owner, system, record_id, label, reason, evidence,"
+        " opened_at, due_at, run_id) VALUES ('f', 'invoice', 'missing', 'finance', 'stripe', '', '{label}', '', '{{}}',"
+        " now(), now(), 'r')"
+    )
+
+    def judged(label: str) -> set[str]:
+        with psycopg.connect(_libpq(world), autocommit=True) as connection:
+            connection.execute(item.format(label=label))
+            try:
+                return broken(lived, lose_an_invoice)
+            finally:
+                connection.execute("DELETE FROM ledger.work_items WHERE fingerprint = 'f'")
+
+    assert "documents_agree" in judged("another")
+    assert "documents_agree" not in judged(row["reference"])
+
+
+def test_a_customer_under_another_name_is_a_violation(lived: tuple[World, Ended]) -> None:
+    def rename(world: World) -> None:
+        change(world, "tryton", "party.party", books.parties(world)[0].record_id, name="Somebody else")
+
+    assert "customers_agree" in broken(lived, rename)
+
+
+def test_a_document_in_a_closed_month_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    move = next(m for m in rows(world, "tryton", "account.move") if m["id"] == a_posted(world)["move"])
+    name = next(p["name"] for p in rows(world, "tryton", "account.period") if p["id"] == move["period"])
+    world.periods.append((world.clock.now() - timedelta(days=9999), name, "closed"))
+
+    try:
+        assert "closed_periods_stay_closed" in names(check(world, ended))
+    finally:
+        world.periods.clear()
+
+
+def asked(world: World, **values: Any) -> Asked:
+    """One more request than there was: by default a write whose answer was lost."""
+    lost = Asked(0, 1, world.clock.now(), "tryton", "POST", "model.party.party.create", b"", True, {}, False)
+    return replace(lost, keys={"party.party C-1": 1}, **values)
+
+
+def sent(lived: tuple[World, Ended], *requests: Asked) -> set[str]:
+    world, ended = lived
+    kept = world.traffic.log
+    world.traffic.log = [*kept, *requests]
+    try:
+        return names(check(world, ended))
+    finally:
+        world.traffic.log = kept
+
+
+def test_a_write_that_is_sent_again_without_a_look_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    lost, look = asked(world), asked(world)
+    body = b'{"method": "model.party.party.search_read", "params": [["code", "in", ["C-1"]]]}'
+    look = replace(look, is_write=False, keys={}, status=200, is_whole=True, body=body)
+
+    assert "nothing_is_sent_blindly" in sent(lived, lost, lost)
+    assert "nothing_is_sent_blindly" in sent(lived, lost, replace(look, is_whole=False), lost)
+    assert "nothing_is_sent_blindly" not in sent(lived, lost, look, lost)
+    assert "nothing_is_sent_blindly" not in sent(lived, lost, replace(lost, is_recognised=True))
+    assert "nothing_is_sent_blindly" not in sent(lived, replace(lost, is_whole=True, status=200), lost)
+
+
+def test_more_than_two_looks_for_one_doubt_are_a_violation(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    lost = asked(world)
+    look = replace(lost, is_write=False, keys={}, status=200, is_whole=True, body=b'party.party "C-1"')
+
+    assert "read_backs_are_few" not in sent(lived, lost, look, look)
+    assert "read_backs_are_few" in sent(lived, lost, look, look, look)
+
+
+def test_too_many_calls_are_a_violation(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    look = replace(asked(world), is_write=False, keys={})
+
+    assert "calls_are_bounded" in sent(lived, *[look] * 1000)
+
+
+def test_storming_a_system_that_is_down_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    world.traffic.outages.append(("tryton", world.clock.now(), world.clock.now() + timedelta(hours=6)))
+
+    try:
+        assert "systems_that_are_down_are_left_alone" in sent(lived, *[replace(asked(world), is_write=False)] * 100)
+    finally:
+        world.traffic.outages.clear()
+
+
+@pytest.mark.parametrize("ended", [Ended(5, 1, 0), Ended(5, 0, 2), Ended(5, 0, 0, "RetryLater")])
+def test_a_peace_that_does_not_come_is_a_violation(lived: tuple[World, Ended], ended: Ended) -> None:
+    assert "peace_comes" in names(check(lived[0], ended))
+
+
+def test_a_cursor_that_goes_back_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.planes.db.execute("BEGIN")
+    early = '{"at": "2020-01-01T00:00:00+00:00", "id": 1}'
+    world.planes.db.execute(f"INSERT INTO lake.cursor_log VALUES ('tryton', 'party.party', '{early}', now(), 'r')")
+
+    try:
+        assert "cursors_go_forward" in names(check(world, ended))
+    finally:
+        world.planes.db.execute("ROLLBACK")
+
+
+def test_a_doubt_that_stays_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with _ledger(lived[0], "UPDATE ledger.writes SET state = '{}'", "in_doubt", "confirmed"):
+        assert "doubts_are_resolved" in names(check(*lived))
+
+
+def test_an_edited_audit_entry_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with _ledger(lived[0], "UPDATE ledger.audit_entries SET actor = '{}' WHERE seq = 2", "somebody", "sync-pipelines"):
+        assert "audit_is_whole" in names(check(*lived))
+
+
+@contextmanager
+def _ledger(world: World, statement: str, value: str, before: str) -> Iterator[None]:
+    with psycopg.connect(_libpq(world), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement.format(value))
+        try:
+            yield
+        finally:
+            connection.execute(statement.format(before))
+
+
+def _libpq(world: World) -> str:
+    return world.planes.url.replace("postgresql+psycopg://", "postgresql://")
+
+
+def test_every_invariant_is_broken_by_a_test_of_this_file() -> None:
+    text = Path(__file__).read_text()
+
+    assert [name for name in INVARIANTS if f'"{name}"' not in text] == []
