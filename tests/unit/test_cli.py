@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from sync_pipelines import cli
-from sync_pipelines.ledger import Ledger
+from sync_pipelines import cli, config
+from sync_pipelines.engine.plan import Change, Write
+from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.ledger import Ledger, Origin
 
 SYNC_TOML = Path(__file__).parents[2] / "sync.toml"
 NOWHERE = {
@@ -32,7 +34,22 @@ NOWHERE = {
     "TRYTON_USER": "user",
     "TRYTON_PASSWORD": "password",
 }
-COMMANDS = ("demo", "ui", "run", "plan", "apply", "reconcile", "status", "report", "doctor", "sandbox")
+COMMANDS = (
+    "demo",
+    "ui",
+    "run",
+    "plan",
+    "apply",
+    "plans",
+    "show",
+    "approve",
+    "reject",
+    "reconcile",
+    "status",
+    "report",
+    "doctor",
+    "sandbox",
+)
 
 
 @dataclass(frozen=True)
@@ -343,3 +360,62 @@ def test_ctrl_c_ends_with_130_and_a_sentence(tmp_path: Path) -> None:
 
     assert child.returncode == cli.INTERRUPTED
     assert " ".join(told.split()) == "Interrupted. Nothing is lost: run again, and it goes on from what is true then."
+
+
+def _waiting(ledger: Ledger) -> str:
+    """A plan of one invoice that waits for the controller; returns its id."""
+    settings = config.load(SYNC_TOML, strict=False).domains["invoice"]
+    request = Request("0123456789ab", "account.invoice", Operation.CREATE, None, "l", {"x": 1}, idempotency_key="k")
+    write = Write(
+        request, "invoice", "tryton", "l", "IN-7", (Change("number", None, "IN-7"),), None, 100_000_000, "USD"
+    )
+    due = replace(write, legal_entity="US01", period="2026-11", approved_by_team="controller")
+    origin = Origin("run-1", "invoice", "tryton", 1, "tryton@m1", settings.version)
+    return ledger.save_plan(origin, [due]).plan_id
+
+
+def test_without_an_open_plan_nothing_waits(ledgered: Command) -> None:
+    assert ledgered("plans").out == "No plan is open: nothing waits for anybody.\n"
+    assert ledgered("plans", "--json").told == []
+
+
+def test_a_controller_sees_what_waits_why_and_who_may_approve(ledgered: Command, ledger: Ledger) -> None:
+    plan_id = _waiting(ledger)
+
+    listed, shown = ledgered("plans"), ledgered("show", plan_id)
+    told = ledgered("show", plan_id, "--json").told
+
+    assert f"invoice → tryton  {plan_id}  0 ready, 1 waiting" in listed.out
+    assert "may approve: Controller (carla, chen)" in listed.out
+    assert "number: IN-7" in shown.out
+    why = "0123456789ab waits for approval by Controller since 2026-11-23 09:00 UTC; edited by unknown"
+    assert why in " ".join(shown.out.split())
+    assert "USD 1,000,000.00" in shown.out
+    assert "mapping/tryton/invoice was written by unknown" in shown.out
+    assert told["moves"] == [
+        {"legal_entity": "US01", "currency": "USD", "period": "2026-11", "count": 1, "amount_minor": 100_000_000}
+    ]
+
+
+def test_approving_asks_for_a_member_of_the_team_and_a_reason(ledgered: Command, ledger: Ledger) -> None:
+    plan_id = _waiting(ledger)
+
+    stranger = ledgered("approve", plan_id, "--reason", "fine", "--as", "eve")
+    silent = ledgered("approve", plan_id, "--as", "carla")
+    done = ledgered("approve", plan_id, "--write", "0123", "--reason", "fine", "--as", "Carla Romano")
+
+    assert (stranger.code, silent.code, done.code) == (cli.FAILED, cli.MISCONFIGURED, cli.DONE)
+    assert "it takes a member of Controller (carla, chen)" in stranger.err
+    assert "1 approved; `sync-pipelines apply` sends them." in done.out
+    assert "Nobody knows who wrote policy/invoice, mapping/tryton/invoice." in " ".join(done.out.split())
+    entry = ledger.audit_of("0123456789ab")[-1]
+    assert (entry.kind, entry.detail["by"]) == ("write.approved", "carla")
+
+
+def test_what_is_rejected_waits_no_more(ledgered: Command, ledger: Ledger) -> None:
+    _waiting(ledger)
+
+    done = ledgered("reject", "0123456789ab", "--reason", "twice", "--as", "chen")
+
+    assert (done.code, done.out) == (cli.DONE, "1 rejected; the next run raises an exception for each.\n")
+    assert ledgered("plans", "--json").told == []
