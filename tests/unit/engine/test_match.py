@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 from scene import LEADER, Row, Scene
 
 from sync_pipelines.engine import match
@@ -379,3 +382,23 @@ def test_each_doubt_breaks_the_check_that_claims_there_is_none(
     told = match.checks(found.lake, found.domain)
 
     assert {c.name: c.count for c in told if c.result is Result.FAILED} == broken
+
+
+NUMBERS = st.lists(st.sampled_from(["C-1", "C-2", "C-3", None]), max_size=4)
+HERE, THERE = ["Alpha", "Borealis", "Cumulus", "Delta"], ["Walrus", "Xenon", "Yonder", "Zebra"]
+
+
+@given(here=NUMBERS, there=NUMBERS)
+@effort(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_are_linked_exactly_where_neither_side_has_another_candidate(
+    customers: Customers, here: list[str | None], there: list[str | None]
+) -> None:
+    crm = [customer(f"a{n}", HERE[n], number=number) for n, number in enumerate(here)]
+    erp = [customer(f"b{n}", THERE[n], number=number) for n, number in enumerate(there)]
+
+    one_way = {pair for pair in customers(crm, erp).linked if "-" not in pair}
+    other_way = {pair for pair in customers(erp, crm).linked if "-" not in pair}
+
+    certain = {n for n in {*here} & {*there} if n and here.count(n) == there.count(n) == 1}
+    assert one_way == {(f"a{here.index(n)}", f"b{there.index(n)}") for n in certain}
+    assert other_way == {(b, a) for a, b in one_way}
