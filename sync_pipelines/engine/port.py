@@ -225,7 +225,8 @@ class System(Protocol):
     """A platform where records live.
 
     Every method may raise `FixConfiguration`, `RetryLater` or `Stop`. Reads may raise
-    `MalformedPage`. `write` raises `InDoubt` when a whole call got no clear reply.
+    `MalformedPage`. `write` raises `InDoubt` when a whole call got no clear reply; after
+    whatever else it raises, nothing of the call is stored.
     """
 
     name: str
