@@ -205,7 +205,7 @@ class _Course:
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         known = [
             replace(outcome, state=State.IN_DOUBT)
-            if outcome.state is State.FAILED and outcome.write_id in self.unproven
+            if outcome.code == NOT_SENT and outcome.write_id in self.unproven
             else outcome
             for outcome in outcomes
         ]

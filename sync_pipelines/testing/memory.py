@@ -28,7 +28,7 @@ from sync_pipelines.engine.port import (
 )
 from sync_pipelines.errors import FixConfiguration, InDoubt, SetAside
 
-DRIFTED = "drifted"
+DRIFTED, NOT_SENT = "drifted", "not_sent"
 PASSPORT = Passport(
     api_version="1",
     page_max=2,
@@ -253,7 +253,7 @@ class MemorySystem:
             return None
         if outcome is None:
             message = f"{self.name} is still at work on the first call with this key"
-            return Outcome(request.write_id, State.FAILED, request.record_id, "in_progress", message)
+            return Outcome(request.write_id, State.FAILED, request.record_id, NOT_SENT, message)
         return replace(outcome, write_id=request.write_id)
 
     def _remember(self, request: Request, outcome: Outcome | None) -> None:
