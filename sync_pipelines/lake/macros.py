@@ -16,11 +16,17 @@ _UNIT = (
     f"CASE WHEN upper(currency) IN ({_ZERO}) THEN 1.000 WHEN upper(currency) IN ({_THREE}) THEN 0.001 ELSE 0.010 END"
 )
 
+_PRICE = "major(amount_minor, currency) / quantity"
+"""Of four places; where that price times the quantity is another amount, there is none: nothing is a cent off."""
+
 # Products of decimals are exact; DuckDB's division would go through a float.
 MACROS = (
     f"CREATE OR REPLACE TEMP MACRO exponent(currency) AS {_EXPONENT}",
     f"CREATE OR REPLACE TEMP MACRO minor(amount, currency) AS CAST(amount * {_UNITS} AS BIGINT)",
     f"""CREATE OR REPLACE TEMP MACRO major(amount_minor, currency) AS
         CAST(CAST(amount_minor AS DECIMAL(24, 0)) * CAST({_UNIT} AS DECIMAL(4, 3)) AS DECIMAL(18, 4))""",
+    f"""CREATE OR REPLACE TEMP MACRO unit_price(amount_minor, quantity, currency) AS CASE WHEN
+        abs(CAST({_PRICE} AS DECIMAL(18, 4)) * quantity - major(amount_minor, currency)) * 2 < {_UNIT}
+        THEN CAST({_PRICE} AS DECIMAL(18, 4)) END""",
     "CREATE OR REPLACE TEMP MACRO business_date(instant, zone) AS CAST(timezone(zone, instant) AS DATE)",
 )

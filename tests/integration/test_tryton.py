@@ -371,6 +371,63 @@ def test_invoices_and_credits_are_posted_and_bound_to_their_customers_tax(tryton
     }
 
 
+def voided(write: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    return {"write_id": f"void {write['number']}", "operation": "void", "record_id": outcome.record_id}
+
+
+def test_a_posted_invoice_is_voided_by_a_credit_note_and_neither_counts(tryton, witness):
+    given = invoice("IN-0901", party_id(tryton, "C-00001"), currency="EUR", tax_minor=1220)
+    (made,) = tryton.write(Mapped(tryton).requests("invoice", given))
+    requests = Mapped(tryton).requests("invoice", voided(given, made))
+
+    outcomes = [*tryton.write(requests), *tryton.write(requests)]
+
+    assert [str(outcome.state) for outcome in outcomes] == ["confirmed", "confirmed"]
+    (original,) = witness("account.invoice").find([("reference", "=", "IN-0901")])
+    (credit,) = witness("account.invoice").find([("move", "=", original.cancel_move.id)])
+    assert (original.state, original.total_amount, credit.total_amount) == (
+        "cancelled",
+        Decimal("73.20"),
+        -Decimal("73.20"),
+    )
+    found = Mapped(tryton).conform("invoice")
+    assert [found[label]["status"] for label in ("IN-0901", credit.number)] == ["void", "void"]
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "code"), [("open", "cancelled", ""), ("confirmed", "processing", "cannot_undo")]
+)
+def test_a_sale_is_cancelled_unless_it_is_being_processed(tryton, witness, status, state, code):
+    given = {"write_id": "w", "number": f"SO-09-{status}", "legal_entity": "US01", "ordered_on": date(2026, 6, 7)}
+    given |= {"customer": party_id(tryton, "C-00002"), "currency": "USD", "status": status}
+    (made,) = tryton.write(Mapped(tryton).requests("order", {**given, "lines": lines(("SKU-0001", "2", 6100))}))
+
+    (outcome,) = tryton.write(Mapped(tryton).requests("order", voided(given, made)))
+
+    (sale,) = witness("sale.sale").find([("reference", "=", given["number"])])
+    assert (sale.state, outcome.code) == (state, code)
+
+
+def test_a_document_of_a_closed_month_is_posted_in_the_next_one_with_its_own_date(tryton, witness):
+    given = invoice("IN-0902", party_id(tryton, "C-00002"), issued_on=date(2026, 3, 30))
+
+    (outcome,) = tryton.write(Mapped(tryton).requests("invoice", {**given, "posting_on": date(2026, 6, 1)}))
+
+    assert str(outcome.state) == "confirmed"
+    (posted,) = witness("account.invoice").find([("reference", "=", "IN-0902")])
+    assert (posted.invoice_date, posted.accounting_date) == (date(2026, 3, 30), date(2026, 6, 1))
+    assert (posted.move.period.start_date, posted.move.date) == (date(2026, 6, 1), date(2026, 6, 1))
+    assert Mapped(tryton).conform("invoice")["IN-0902"]["posting_on"] == date(2026, 6, 1)
+
+
+def test_the_periods_of_the_books_come_with_their_state(tryton):
+    rows = Mapped(tryton).db.execute(f"SELECT * FROM ({mappings.period_sql('tryton')}) ORDER BY start_on").fetchall()
+
+    assert [(entity, start.month, state) for entity, _, start, _, state in rows] == [
+        ("US01", month, "closed" if month < 4 else "open") for month in range(1, 13)
+    ]
+
+
 def test_a_refused_invoice_leaves_nothing_behind_and_the_rest_of_its_batch_is_posted(tryton, witness):
     us = party_id(tryton, "C-00002")
     writes = [

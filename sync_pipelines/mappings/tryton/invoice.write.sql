@@ -1,6 +1,7 @@
 -- A customer invoice as billing issued it, credits with negative quantities. It keeps billing's number: the
 -- ERP gives its own only in the order of dates, and would refuse whatever comes late. Taxed documents carry
--- the tax on every line. An unknown customer, address or product is sent as -1, and refused.
+-- the tax on every line. An unknown customer, address or product is sent as -1, and refused; so is
+-- a line whose amount no unit price of four places gives back.
 WITH address AS (
     SELECT * FROM tryton."party.address"
     WHERE NOT is_deleted AND active
@@ -55,8 +56,7 @@ lines AS (
             'description': variant.name,
             'unit': document.unit_id,
             'quantity': CAST(given.item.quantity AS VARCHAR),
-            'unit_price': CAST(CAST(major(given.item.amount_minor, document.currency)
-                / given.item.quantity AS DECIMAL(18, 4)) AS VARCHAR),
+            'unit_price': CAST(unit_price(given.item.amount_minor, given.item.quantity, document.currency) AS VARCHAR),
             'account': document.revenue_id,
             'taxes': CASE WHEN document.tax_minor <> 0
                 THEN json_array(json_array('add', json_array(document.tax_id))) END

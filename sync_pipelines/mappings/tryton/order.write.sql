@@ -33,8 +33,7 @@ lines AS (
             'product': coalesce(variant.id, -1),
             'unit': unit.id,
             'quantity': CAST(given.item.quantity AS VARCHAR),
-            'unit_price': CAST(CAST(major(given.item.amount_minor, given.currency)
-                / given.item.quantity AS DECIMAL(18, 4)) AS VARCHAR)
+            'unit_price': CAST(unit_price(given.item.amount_minor, given.item.quantity, given.currency) AS VARCHAR)
         } ORDER BY given.place) AS lines
     FROM given
     LEFT JOIN variant ON variant.code = given.item.product

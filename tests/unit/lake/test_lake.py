@@ -87,6 +87,18 @@ def test_legal_entities_are_a_table_for_mappings(lake: Lake) -> None:
         ("2026-01-01 03:00:00+00", "Europe/Berlin", date(2026, 1, 1)),
         ("2026-07-01 03:59:59+00", "America/New_York", date(2026, 6, 30)),
         ("2026-07-01 04:00:00+00", "America/New_York", date(2026, 7, 1)),
+        ("2026-04-01 03:30:00+00", "America/New_York", date(2026, 3, 31)),
+        ("2026-03-31 21:30:00+00", "Europe/Berlin", date(2026, 3, 31)),
+        ("2026-03-31 22:00:00+00", "Europe/Berlin", date(2026, 4, 1)),
+        ("2026-03-31 14:30:00+00", "Asia/Tokyo", date(2026, 3, 31)),
+        ("2026-03-31 18:00:00+00", "Asia/Kolkata", date(2026, 3, 31)),
+        ("2026-04-01 02:30:00+00", "America/Sao_Paulo", date(2026, 3, 31)),
+        ("2026-03-31 10:30:00+00", "Pacific/Auckland", date(2026, 3, 31)),
+        ("2026-03-29 00:59:59+00", "Europe/Berlin", date(2026, 3, 29)),
+        ("2026-03-28 23:00:00+00", "Europe/Berlin", date(2026, 3, 29)),
+        ("2026-10-25 22:59:59+00", "Europe/Berlin", date(2026, 10, 25)),
+        ("2026-10-25 23:00:00+00", "Europe/Berlin", date(2026, 10, 26)),
+        ("2026-11-02 04:59:59+00", "America/New_York", date(2026, 11, 1)),
     ],
 )
 def test_business_dates_are_in_the_legal_entity_s_zone(lake: Lake, instant: str, zone: str, day: date) -> None:
