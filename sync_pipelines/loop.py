@@ -140,7 +140,12 @@ class Loop:
 
     def extract(self, system: str, object: str) -> Extraction:
         """Read one object's changes into the record log."""
-        return self._kept(f"{system}/{object}", self._extract(system, object, prove=self.mode == "full"))
+        is_full = self.mode == "full"
+        whole = is_full and self._is_due_again(system, object)
+        extracted = self._extract(system, object, prove=is_full, whole=whole)
+        if extracted.is_whole:
+            self.ledger.note_whole_read(system, object)
+        return self._kept(f"{system}/{object}", extracted)
 
     @_alone
     def conform(self, domain: str, system: str) -> Conformed:
@@ -519,7 +524,12 @@ class Loop:
             if link["system"] == target and link["link_id"] in gone
         ]
 
-    def _extract(self, system: str, object: str, *, prove: bool) -> Extraction:
+    def _is_due_again(self, system: str, object: str) -> bool:
+        """Whether an object was last read from its beginning so long ago that a full run does it again."""
+        days, read_at = self.topology.systems[system].reread_days, self.ledger.whole_read_at(system, object)
+        return bool(days) and read_at is not None and self.clock.now() - read_at >= timedelta(days=days)
+
+    def _extract(self, system: str, object: str, *, prove: bool, whole: bool = False) -> Extraction:
         with self.reach.asked(system) as opened:
             return extracting.extract(
                 self.lake,
@@ -529,6 +539,7 @@ class Loop:
                 run_id=self.run_id,
                 clock=self.clock,
                 prove=prove,
+                whole=whole,
             )
 
     def _show(self, domain: str, system: str) -> None:

@@ -9,19 +9,33 @@ from sync_pipelines.engine.port import Counting, Cursor, Deletes, Shape, System
 
 
 def extract(
-    lake: Lake, system: System, *, object: str, shape: Shape, run_id: str, clock: Clock, prove: bool
+    lake: Lake,
+    system: System,
+    *,
+    object: str,
+    shape: Shape,
+    run_id: str,
+    clock: Clock,
+    prove: bool,
+    whole: bool = False,
 ) -> Extraction:
     """Append an object's changes since its cursor; with `prove`, also look for deletes and count.
+
+    With `whole` every record is read again: a computed field may change without its record's time of change, and
+    a change may be missing in what a system tells of changes.
 
     A gap against an exact count is mended at once by reading the object from its beginning; where we then still
     hold more than there is, a purge left no trace in what the system tells of changes, and absence tells it.
     """
     calls = system.calls.total
-    read, appended = _append(lake, system, object, shape, lake.cursor(system.name, object), run_id, clock)
+    since = lake.cursor(system.name, object)
+    read, appended = _append(lake, system, object, shape, None if whole else since, run_id, clock)
     sweeps = prove and system.passport.deletes is Deletes.SWEEP
     deleted = _sweep(lake, system, object, shape, run_id, clock) if sweeps else 0
     counted = system.count(object) if prove else None
+    is_whole = whole or since is None
     if _gap(lake, system, object, counted):
+        is_whole = True
         again = _append(lake, system, object, shape, None, run_id, clock)
         read, appended = read + again[0], appended + again[1]
         counted = system.count(object)
@@ -37,6 +51,7 @@ def extract(
         calls=system.calls.total - calls,
         held=held,
         counted=counted,
+        is_whole=is_whole,
         checks=(
             _complete(system, object, held=held, counted=counted, asked=prove),
             _fits(lake, system.name, object, shape),

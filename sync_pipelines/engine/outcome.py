@@ -49,6 +49,8 @@ class Extraction:
     held: int
     counted: int | None
     checks: tuple[Check, ...] = ()
+    is_whole: bool = False
+    """Whether every record was read, and not only what changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class SystemSettings(msgspec.Struct, frozen=True):
     every_seconds: int = 60
     attempts: Annotated[int, msgspec.Meta(ge=1)] = 5
     """How often a call is sent that may be repeated, before the system counts as down."""
+    reread_days: Annotated[int, msgspec.Meta(ge=0)] = 7
+    """After how many days a full run reads an object from its beginning again; 0: never."""
     maintenance: list[Window] = []
     exceptions: str = ""
     """Who works the exception that the system is down; empty: who works those of the first domain that it holds."""

@@ -134,6 +134,15 @@ class Ledger:
         with self._look() as connection:
             return steps.steps(connection, run_id)
 
+    def note_whole_read(self, system: str, object: str) -> None:
+        with self._change() as change:
+            steps.note_whole_read(change, system, object)
+
+    def whole_read_at(self, system: str, object: str) -> datetime | None:
+        """When an object was last read from its beginning; None where that was never."""
+        with self._look() as connection:
+            return steps.whole_read_at(connection, system, object)
+
     def save_checks(self, run_id: str, checks: Sequence[Check]) -> None:
         with self._change() as change:
             steps.save_checks(change, run_id, checks)

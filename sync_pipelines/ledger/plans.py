@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, insert, select, update
 
 from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Operation, State
 from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import dumps, loads
@@ -54,10 +55,12 @@ class Plan:
 def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
     """Save a plan without the writes that were refused, confirmed or are in doubt with the same content.
 
-    One that was refused because its target had changed is no longer refused when it is wanted again.
+    One that was refused because its target had changed is no longer refused when it is wanted again, and an update
+    that was confirmed and is wanted again, for somebody took it back, is a new write.
 
     Saving the same writes in the same run again gives the same plan, if mappings and settings are the same too.
     """
+    planned = _renewed(change.connection, planned)
     before = known(change.connection, planned)
     held = tuple(saved for saved in before if not saved.may_be_planned_again)
     left_out = {saved.write.request.idempotency_key for saved in held}
@@ -74,6 +77,25 @@ def save_plan(change: Change, origin: Origin, planned: Sequence[Write]) -> Plan:
     save(change, plan_id, fresh)
     want_again(change, held)
     return replace(saved, held=held)
+
+
+def _renewed(connection: Connection, planned: Sequence[Write]) -> list[Write]:
+    """The writes, with an identity of their own for updates that an earlier write has made once already.
+
+    Its precondition keeps it from being sent where the lake only has not seen yet that the earlier one stands.
+    """
+    renewed = list(planned)
+    while True:
+        updates = [w for w in renewed if w.request.operation is Operation.UPDATE and w.expected_version is not None]
+        made = {s.write.request.idempotency_key for s in known(connection, updates) if s.state is State.CONFIRMED}
+        if not made:
+            return renewed
+        renewed = [_once_more(w) if w.request.idempotency_key in made else w for w in renewed]
+
+
+def _once_more(write: Write) -> Write:
+    key = hashlib.sha256(f"{write.request.idempotency_key} once more".encode()).hexdigest()[:40]
+    return replace(write, request=replace(write.request, write_id=key, idempotency_key=key))
 
 
 def plan(connection: Connection, plan_id: str) -> Plan | None:

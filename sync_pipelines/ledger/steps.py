@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sync_pipelines.engine.outcome import Check, Result, Total
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import add, counted, given
-from sync_pipelines.ledger.tables import check_results, control_totals, step_results
+from sync_pipelines.ledger.tables import check_results, control_totals, step_results, whole_reads
 
 
 def save_step(change: Change, run_id: str, subject: str, result: Mapping[str, Any]) -> None:
@@ -26,6 +27,21 @@ def steps(connection: Connection, run_id: str) -> dict[str, Any]:
     """What each step of a run told, by subject, in the order in which they ended."""
     query = select(step_results.c.subject, step_results.c.result).where(step_results.c.run_id == run_id)
     return counted(connection, query.order_by(step_results.c.at, step_results.c.subject))
+
+
+def note_whole_read(change: Change, system: str, object: str) -> None:
+    """Keep that an object was just read from its beginning."""
+    fresh = insert(whole_reads).values(system=system, object=object, at=change.at)
+    change.connection.execute(
+        fresh.on_conflict_do_update(index_elements=["system", "object"], set_={"at": fresh.excluded["at"]})
+    )
+
+
+def whole_read_at(connection: Connection, system: str, object: str) -> datetime | None:
+    """When an object was last read from its beginning."""
+    of_object = (whole_reads.c.system == system, whole_reads.c.object == object)
+    read_at: datetime | None = connection.scalar(select(whole_reads.c.at).where(*of_object))
+    return read_at
 
 
 def save_checks(change: Change, run_id: str, checks: Sequence[Check]) -> None:

@@ -334,6 +334,15 @@ identities = Table(
 )
 """The organisation that was behind a system's credentials when it was first met."""
 
+whole_reads = Table(
+    "whole_reads",
+    METADATA,
+    _text("system", primary_key=True),
+    _text("object", primary_key=True),
+    _at("at"),
+)
+"""When an object was last read from its beginning."""
+
 audit_entries = Table(
     "audit_entries",
     METADATA,

@@ -55,8 +55,10 @@ def system(*names: str, kind: type[MemorySystem] = MemorySystem, **passport: obj
 CLOCK = TickingClock()
 
 
-def extracted(lake: Lake, source: MemorySystem, *, prove: bool = True, shape: Shape = SHAPE) -> Extraction:
-    return extract(lake, source, object="account", shape=shape, run_id="r", clock=CLOCK, prove=prove)
+def extracted(
+    lake: Lake, source: MemorySystem, *, prove: bool = True, shape: Shape = SHAPE, whole: bool = False
+) -> Extraction:
+    return extract(lake, source, object="account", shape=shape, run_id="r", clock=CLOCK, prove=prove, whole=whole)
 
 
 def check(told: Extraction, name: str) -> Check:
@@ -212,3 +214,15 @@ def test_a_declared_field_that_no_record_carries_any_more_is_noticed(lake: Lake)
 
     assert (fits.result, lost.result, empty.result) == (Result.PASSED, Result.FAILED, Result.NOT_CHECKED)
     assert lost.sample == ({"field": "city"},)
+
+
+def test_a_field_that_moved_without_its_time_of_change_is_seen_when_the_object_is_read_whole(lake: Lake) -> None:
+    source = system("a", "b")
+    extracted(lake, source)
+    source.records["account"]["a"].fields["name"] = "computed anew"
+
+    later = extracted(lake, source)
+    whole = extracted(lake, source, whole=True)
+
+    assert (later.read, later.appended, later.is_whole) == (0, 0, False)
+    assert (whole.read, whole.appended, whole.is_whole) == (2, 1, True)

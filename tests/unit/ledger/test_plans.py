@@ -177,3 +177,33 @@ def _without_nul(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without_nul(each) for key, each in value.items()}
     return value
+
+
+def test_an_update_that_somebody_took_back_is_planned_again_as_a_write_of_its_own(
+    ledger: Ledger, write: Maker, origin: Origins
+) -> None:
+    made = write("1", expected_version="v1")
+    update = replace(made, request=replace(made.request, operation=Operation.UPDATE, record_id="cus_1"))
+    sent = set()
+
+    for run in ("run-1", "run-2", "run-3"):
+        plan = ledger.save_plan(origin(run), [update])
+        (planned,) = ledger.verified_writes(plan.plan_id)
+        key = planned.write.request.write_id
+        ledger.record_intents([key])
+        ledger.record_outcomes([Outcome(key, State.CONFIRMED, "cus_1")])
+        ledger.close_plan(plan.plan_id)
+        sent.add(key)
+
+    assert len(sent) == 3
+
+
+def test_a_create_that_was_confirmed_is_never_planned_again(ledger: Ledger, write: Maker, origin: Origins) -> None:
+    ledger.save_plan(origin("run-1"), [write("1")])
+    ledger.record_intents(["write-1"])
+    ledger.record_outcomes([Outcome("write-1", State.CONFIRMED, "cus_1")])
+
+    again = ledger.save_plan(origin("run-2"), [write("1")])
+
+    assert ledger.verified_writes(again.plan_id) == []
+    assert [each.state for each in again.held] == [State.CONFIRMED]

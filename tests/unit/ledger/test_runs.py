@@ -148,3 +148,14 @@ def test_an_error_inside_lets_go_too(ledger: Ledger) -> None:
         pass
 
     assert told == []
+
+
+def test_the_last_time_that_an_object_was_read_whole_is_kept(ledger: Ledger, clock: StandingClock) -> None:
+    never = ledger.whole_read_at("crm", "Account")
+    ledger.note_whole_read("crm", "Account")
+    clock.sleep(60)
+    ledger.note_whole_read("crm", "Account")
+
+    assert never is None
+    assert ledger.whole_read_at("crm", "Account") == clock.now()
+    assert ledger.whole_read_at("crm", "Contact") is None

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_versions()
     _create_circuits()
     _create_pauses()
+    _create_whole_reads()
 
 
 def _extend_writes() -> None:
@@ -111,6 +112,17 @@ def _create_circuits() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.CheckConstraint("state IN ('closed', 'open', 'half_open')", name=op.f("circuits_state_check")),
         sa.PrimaryKeyConstraint("system", name="circuits_pkey"),
+        schema=SCHEMA,
+    )
+
+
+def _create_whole_reads() -> None:
+    op.create_table(
+        "whole_reads",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("system", "object", name="whole_reads_pkey"),
         schema=SCHEMA,
     )
 
