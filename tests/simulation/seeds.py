@@ -1,20 +1,38 @@
-"""Which seeds the test run lives through: as many as there are things that can happen, so that each does."""
+"""Which seeds the test run lives through: as many as there are things that can happen, so that each comes up."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 from sync_pipelines.testing.simulation import injector
-from sync_pipelines.testing.simulation.campaign import Field, Lived, story_of, story_told
+from sync_pipelines.testing.simulation.campaign import Field, story_of, story_told
 
 SEEDS = range(len(injector.KINDS))
 
 
-def judged(field: Field, seed: int) -> Lived:
-    """What became of a seed; a broken invariant fails the test with its story."""
-    lived = field.live(story_of(seed))
-    assert not lived.violations, story_told(lived, replayed=False)
-    return lived
+@dataclass
+class Seen:
+    """What was to happen in the seeds of a file, and what did."""
+
+    wanted: set[str] = field(default_factory=set)
+    injected: Counter[str] = field(default_factory=Counter)
+
+    def judge(self, field: Field, seed: int) -> None:
+        """Live a seed; a broken invariant fails the test with its story."""
+        self.wanted.add(story_of(seed).events[0].fault)
+        lived = field.live(story_of(seed))
+        self.injected.update(lived.injected)
+        assert not lived.violations, story_told(lived, replayed=False)
 
 
-def first_kind(seed: int) -> str:
-    """What is the first thing to happen in a seed's story."""
-    return story_of(seed).events[0].name
+def seen() -> Iterator[Seen]:
+    """At the end of a file every kind of fault that was to happen has happened."""
+    so_far = Seen()
+    yield so_far
+    assert so_far.wanted - set(so_far.injected) == set()
+
+
+def name_of(seed: int) -> str:
+    return f"{seed}-{story_of(seed).events[0].name}"

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sync_pipelines.testing.simulation.world import World, rows
+
+ZONE = ZoneInfo("America/New_York")
+"""Of the only legal entity."""
 
 POSTED = ("open", "paid", "uncollectible")
 _DIGITS = {"JPY": 0, "KWD": 3}
@@ -23,6 +28,8 @@ class Paper:
     number: str
     currency: str
     amount_minor: int
+    on: str = ""
+    """Its business date, where that is known."""
     is_by_hand: bool = False
 
 
@@ -45,16 +52,24 @@ def minor(amount: Any, currency: str) -> int:
 def billed(world: World) -> list[Paper]:
     """What billing has issued and not voided: invoices, and credit notes as negative amounts."""
     invoices = [
-        Paper("stripe", i["id"], i["number"], i["currency"].upper(), i["total"])
+        Paper("stripe", i["id"], i["number"], i["currency"].upper(), i["total"], _day(i, _finalized(i)))
         for i in rows(world, "stripe", "invoice")
         if i["status"] in POSTED
     ]
     notes = [
-        Paper("stripe", n["id"], n["number"], n["currency"].upper(), -n["total"])
+        Paper("stripe", n["id"], n["number"], n["currency"].upper(), -n["total"], _day(n, n["created"]))
         for n in rows(world, "stripe", "credit_note")
         if n["status"] == "issued"
     ]
     return invoices + notes
+
+
+def _finalized(invoice: Mapping[str, Any]) -> int:
+    return int(invoice["status_transitions"]["finalized_at"] or invoice["created"])
+
+
+def _day(document: Mapping[str, Any], otherwise: int) -> str:
+    return datetime.fromtimestamp(document["effective_at"] or otherwise, ZONE).date().isoformat()
 
 
 def posted(world: World) -> list[Paper]:
@@ -78,6 +93,7 @@ def won(world: World) -> list[Paper]:
             o["Order_Number__c"],
             o["CurrencyIsoCode"],
             minor(o["Amount"] or 0, o["CurrencyIsoCode"]),
+            o["CloseDate"],
         )
         for o in rows(world, "salesforce", "Opportunity")
         if o["IsWon"] and not o["IsDeleted"] and o["Order_Number__c"]
@@ -107,6 +123,7 @@ def _entered(world: World, model: str, row: Mapping[str, Any], amount: Any) -> P
         str(row["reference"] or row["number"] or ""),
         currency,
         minor(amount or 0, currency),
+        str(row.get("invoice_date") or row.get("sale_date") or ""),
         is_by_hand=("tryton", model, str(row["id"])) in world.by_hand,
     )
 

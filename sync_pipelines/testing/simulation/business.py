@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sync_pipelines.testing.simulation import people
+from sync_pipelines.testing.simulation.line import Spoil
 from sync_pipelines.testing.simulation.story import Kind
-from sync_pipelines.testing.simulation.world import Happen, World, rows
+from sync_pipelines.testing.simulation.world import CUT_OVER, Happen, World, rows
 
 ZONE = ZoneInfo("America/New_York")
 _ANY = {"start": 1, "step": 14, "apply": 3, "read": 30}
@@ -115,6 +117,7 @@ def _invoice(world: World, rng: Random, **more: Any) -> Mapping[str, Any] | None
     if known is None:
         return None
     metadata = {"legal_entity": "US01"} if more.pop("has_entity", True) else {}
+    unit_minor = more.pop("unit_minor", None)
     lines = known["lines"]["data"][: rng.randint(1, 2)]
     rates = [t["tax_rate_details"]["tax_rate"] for t in lines[0]["taxes"]][:1]
     draft = people.bill(
@@ -140,14 +143,36 @@ def _invoice(world: World, rng: Random, **more: Any) -> Mapping[str, Any] | None
             invoice=draft["id"],
             currency=known["currency"],
             quantity=rng.randint(1, 7),
-            pricing={"price": line["pricing"]["price_details"]["price"]},
+            **_priced(line, known["currency"], unit_minor),
         )
     return people.bill(world, "POST", f"/v1/invoices/{draft['id']}/finalize")
+
+
+def _priced(line: Mapping[str, Any], currency: str, unit_minor: int | None) -> dict[str, Any]:
+    """The product of a line for its price of then, or for another one."""
+    pricing = line["pricing"]
+    unit = int(Decimal(pricing["unit_amount_decimal"])) if unit_minor is None else unit_minor
+    return {"price_data": {"currency": currency, "product": pricing["price_details"]["product"], "unit_amount": unit}}
 
 
 def _invoice_issued(world: World, rng: Random) -> str | None:
     made = _invoice(world, rng)
     return f"invoice {made['number']} over {made['total']} {made['currency']} is issued" if made else None
+
+
+def _invoice_of_odd_cents(world: World, rng: Random) -> str | None:
+    """Units that no tax divides evenly, so that rounding by line and by document differ."""
+    made = _invoice(world, rng, unit_minor=rng.choice((1, 33, 101, 999, 1003)))
+    return f"invoice {made['number']} over {made['total']} {made['currency']} is issued" if made else None
+
+
+def _credited_at_once(world: World, rng: Random) -> str | None:
+    """An invoice is issued and credited before anybody has read it."""
+    made = _invoice(world, rng)
+    if made is None:
+        return None
+    note = _credit(world, rng, made)
+    return f"invoice {made['number']} is issued and credited by {note['number']}" if note else None
 
 
 def _invoice_without_entity(world: World, rng: Random) -> str | None:
@@ -167,20 +192,28 @@ def _invoice_credited(world: World, rng: Random) -> str | None:
     invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] in _POSTED and i["total"] > 0])
     if invoice is None:
         return None
-    line = rng.choice(invoice["lines"]["data"])
-    wanted = {"type": "invoice_line_item", "invoice_line_item": line["id"], "quantity": 1}
-    made = people.bill(world, "POST", "/v1/credit_notes", invoice=invoice["id"], lines=[wanted])
+    made = _credit(world, rng, invoice)
     return f"credit note {made['number']} is issued" if made else None
 
 
+def _credit(world: World, rng: Random, invoice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """One unit of one line is credited; what was paid is given back outside of billing."""
+    line = rng.choice(invoice["lines"]["data"])
+    wanted = {"type": "invoice_line_item", "invoice_line_item": line["id"], "quantity": 1}
+    unit = Decimal(line["pricing"]["unit_amount_decimal"])
+    tax = unit * sum(each["amount"] for each in line["taxes"]) / (line["amount"] or 1)
+    back = {"out_of_band_amount": int(unit + tax.quantize(Decimal(1)))} if invoice["status"] == "paid" else {}
+    return people.bill(world, "POST", "/v1/credit_notes", invoice=invoice["id"], lines=[wanted], **back)
+
+
 def _invoice_voided(world: World, rng: Random) -> str | None:
-    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"])
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"]) or _invoice(world, rng)
     made = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/void") if invoice else None
     return f"invoice {invoice['number']} is voided" if invoice and made else None
 
 
 def _invoice_paid(world: World, rng: Random) -> str | None:
-    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"])
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"]) or _invoice(world, rng)
     paid = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/pay", paid_out_of_band=True) if invoice else None
     return f"invoice {invoice['number']} is paid" if invoice and paid else None
 
@@ -211,9 +244,10 @@ def _period_closed(world: World, rng: Random) -> str | None:
         for i in rows(world, "stripe", "invoice")
         if i["status"] in _POSTED and i["number"] not in known
     ]
-    at = _one(rng, dates)
-    name = f"{at:%Y-%m}" if at else f"2026-{rng.randint(4, 11):02d}"
-    state = rng.choice(("closed", "locked"))
+    at, state = _one(rng, dates), rng.choice(("closed", "locked"))
+    open_ones = [p["name"] for p in rows(world, "tryton", "account.period") if p["state"] == "open"]
+    name = f"{at:%Y-%m}" if at else ""
+    name = name if name in open_ones else rng.choice(open_ones)
     done = people.close_period(world, name, state)
     if done and rng.random() < 0.5:
         world.afterwards.append(lambda: people.open_period(world, name))
@@ -225,9 +259,16 @@ def _period_closed(world: World, rng: Random) -> str | None:
 
 
 def _account_deleted(world: World, rng: Random) -> str | None:
+    """With everything that hangs on it, for the CRM lets none go that has deals or contracts."""
     account = _one(rng, people.live(world, "Account"))
-    done = account is not None and people.bin_crm(world, "Account", account["Id"])
-    return f"account {account['AccountNumber']} is deleted" if account and done else None
+    if account is None:
+        return None
+    for table in ("Entitlement", "Contract", "Opportunity"):
+        for child in people.live(world, table):
+            if child["AccountId"] == account["Id"]:
+                people.bin_crm(world, table, child["Id"])
+    done = people.bin_crm(world, "Account", account["Id"])
+    return f"account {account['AccountNumber']} is deleted" if done else None
 
 
 def _account_restored(world: World, rng: Random) -> str | None:
@@ -284,18 +325,22 @@ def _merged(world: World) -> Sequence[Mapping[str, Any]]:
 
 
 def _party_deleted(world: World, rng: Random) -> str | None:
-    party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
-    done = party is not None and people.delete_erp(world, "party.party", party["id"])
-    return f"a clerk deletes party {party['code']}" if party and done else None
+    party = _deleted_party(world, rng)
+    return f"a clerk deletes party {party['code']}" if party else None
 
 
 def _party_entered_again(world: World, rng: Random) -> str | None:
     """A record is deleted in the ERP, and made again by hand under the same key."""
-    party = _one(rng, [p for p in rows(world, "tryton", "party.party") if p["id"] > 2])
-    if party is None or not people.delete_erp(world, "party.party", party["id"]):
-        return None
-    made = people.enter_erp(world, "party.party", {"code": party["code"], "name": party["name"]})
-    return f"a clerk deletes party {party['code']} and enters it again" if made else None
+    party = _deleted_party(world, rng)
+    made = party and people.enter_erp(world, "party.party", {"code": party["code"], "name": party["name"]})
+    return f"a clerk deletes party {party['code']} and enters it again" if party and made else None
+
+
+def _deleted_party(world: World, rng: Random) -> Mapping[str, Any] | None:
+    """One of the parties that the ERP lets go: those without documents."""
+    parties = [p for p in rows(world, "tryton", "party.party") if p["id"] > 2]
+    chosen = rng.sample(parties, len(parties))
+    return next((party for party in chosen if people.delete_erp(world, "party.party", party["id"])), None)
 
 
 def _same_name(world: World, rng: Random) -> str | None:
@@ -335,17 +380,14 @@ def _before_midnight(world: World, rng: Random) -> str | None:
 
 
 def _field_vanishes(world: World, rng: Random) -> str | None:
-    """A payload comes without a field that it had."""
-    box, customer = world.boxes["stripe"], _one(rng, rows(world, "stripe", "customer"))
-    if customer is None:
-        return None
-    name = rng.choice(("phone", "email"))
-    box.store.put("customer", customer["id"], {k: v for k, v in customer.items() if k != name})
-    return f"{name} of {customer['id']} no longer arrives"
+    """A page comes without a field that was asked for."""
+    name = rng.choice(("Phone", "BillingStreet", "Website"))
+    world.traffic.spoil(Spoil("omit", only="read", where=name, body=name.encode()), "salesforce")
+    return f"the next page with {name} comes without it"
 
 
 def _value_removed(world: World, rng: Random) -> str | None:
-    account = _one(rng, [a for a in people.live(world, "Account") if a["Phone"]])
+    account = _one(rng, [a for a in people.live(world, "Account") if a.get("Phone")])
     done = account is not None and people.edit_crm(world, "Account", account["Id"], {"Phone": None})
     return f"the phone of {account['AccountNumber']} is emptied in the CRM" if account and done else None
 
@@ -382,6 +424,14 @@ def _both_sides_edited(world: World, rng: Random) -> str | None:
     """The same customer is changed on both sides, and our own write comes back as a change."""
     told = [_account_edited(world, rng), _party_edited(world, rng)]
     return "; ".join(each for each in told if each) or None
+
+
+# Beginnings
+
+
+def _cut_over(world: World, rng: Random) -> str:
+    """The company began with this product in the middle of a year."""
+    return f"documents before {world.topology.domains['invoice'].cut_over} are compared, never made"
 
 
 # The schedule
@@ -427,6 +477,9 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     "F21.run_beside": (Kind(2, {"step": 14, "apply": 3}), _run_beside),
     "F22.field_vanishes": (Kind(1, _ANY, CUSTOMERS), _field_vanishes),
     "F22.value_removed": (Kind(1, _ANY, CUSTOMERS), _value_removed),
+    "F6.odd_cents": (Kind(2, _ANY, MONEY), _invoice_of_odd_cents),
+    "F8.credited_at_once": (Kind(2, _ANY, MONEY), _credited_at_once),
+    CUT_OVER: (Kind(2, {"start": 1}, MONEY), _cut_over),
     "F24.same_name": (Kind(2, _ANY, CUSTOMERS), _same_name),
     "F8.by_hand": (Kind(1, _ANY, MONEY), _invoice_entered_by_hand),
 }

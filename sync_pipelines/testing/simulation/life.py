@@ -124,7 +124,9 @@ def _calm(world: World, number: int) -> Ended:
 
 
 def _planned(world: World, run_id: str) -> int:
-    counts = (
-        row["counts"] for row in world.planes.ledger_rows(f"SELECT counts FROM ledger.plans WHERE run_id = '{run_id}'")
+    """The writes of a run's plans that wait for nobody's word."""
+    (row,) = world.planes.ledger_rows(
+        "SELECT count(*) AS n FROM ledger.writes JOIN ledger.plans USING (plan_id)"
+        f" WHERE run_id = '{run_id}' AND approved_by_team IS NULL AND waits = ''"
     )
-    return sum(sum(each.values()) for each in counts)
+    return int(row["n"])

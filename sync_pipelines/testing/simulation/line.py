@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,13 +28,16 @@ class Spoil:
     """How a request goes wrong.
 
     Kinds: "drop_before" and "drop_after" the vendor acted, "slow_reply", "delay", "truncate", "expire" (of the
-    token), "answer" (the spoil's answer instead of the vendor's act), "answer_after" (instead of its answer), and
-    "park": it acts when `share` of the time is over in which it may still act after its sender gave up.
+    token), "omit" (of a field), "answer" (the spoil's answer instead of the vendor's act), "answer_after" (instead
+    of its answer), and "park": it acts when `share` of the time is over in which it may still act after its sender
+    gave up.
     """
 
     kind: str
     only: str = "any"
     """"read", "write" or "any" requests."""
+    where: str = ""
+    """What the path of the request has to contain."""
     times: int = 1
     seconds: float = 0.0
     share: float = 0.0
@@ -42,7 +46,7 @@ class Spoil:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def suits(self, asked: Asked) -> bool:
-        return self.only in ("any", "write" if asked.is_write else "read")
+        return self.only in ("any", "write" if asked.is_write else "read") and self.where in asked.path
 
 
 @dataclass(slots=True)
@@ -191,7 +195,7 @@ class Line(InProcess):
         asked.is_whole = True
         if spoil is None:
             return self.exchange(request)
-        asked.is_whole = spoil.kind in ("delay", "expire") or (spoil.kind == "answer" and spoil.status != 502)
+        asked.is_whole = spoil.kind in ("delay", "expire", "omit") or (spoil.kind == "answer" and spoil.status != 502)
         return self._befallen(spoil, request, patience=timeout[1] if isinstance(timeout, tuple) else 120.0)
 
     def _befallen(self, spoil: Spoil, request: requests.PreparedRequest, *, patience: float) -> requests.Response:
@@ -217,6 +221,9 @@ class Line(InProcess):
             case "slow_reply":
                 clock.advance(patience)
                 raise requests.ReadTimeout(f"Read timed out. (read timeout={patience})", request=request)
+            case "omit":
+                name = re.escape(spoil.body)
+                response._content = re.sub(rb'"%s":("(?:\\.|[^"\\])*"|null),' % name, b"", response.content)
             case "truncate":
                 response._content = response.content[: len(response.content) // 2]
             case "answer_after":

@@ -100,7 +100,7 @@ def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
     return Story(
         seed=seed,
         domains=domains,
-        modes=("full", *(rng.choice(("full", "incremental")) for _ in range(runs - 1))),
+        modes=tuple(rng.choice(("full", "incremental")) for _ in range(runs)),
         gaps=tuple(rng.choice((0, 60, 300, 3600, 28_800)) for _ in range(runs)),
         events=(_early(_event(1, first, kinds[first], runs, rng), kinds[first]), *events),
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -70,6 +70,8 @@ class World:
     happened: list[str] = field(default_factory=list)
     by_hand: set[tuple[str, str, str]] = field(default_factory=set)
     """Records that people or other programs made: system, table, id."""
+    seeded: set[tuple[str, str, str]] = field(default_factory=set)
+    """Records that were there from the beginning."""
     periods: list[tuple[datetime, str, str]] = field(default_factory=list)
     """When which period of the ERP changed its state, and to what."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
@@ -81,6 +83,8 @@ class World:
     _is_peaceful: bool = False
 
     def __post_init__(self) -> None:
+        erp = self.boxes["tryton"].store
+        self.seeded = {("tryton", name, key) for name in erp.tables() for key in erp.table(name).rows}
         self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
 
     @classmethod
@@ -92,6 +96,7 @@ class World:
         for name, box in boxes.items():
             dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
             importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
+        topology = _cut_over(topology, story)
         planes = SimulatedPlanes(url, topology=topology, clock=clock, pulse=pulse)
         return cls(story, topology, planes, clock, pulse, boxes, injectors)
 
@@ -166,6 +171,19 @@ def topology_of(path: Path, *, state: Path) -> Topology:
         for name, settings in topology.systems.items()
     }
     return changed(topology, systems=systems)
+
+
+CUT_OVER = "F23.cut_over"
+
+
+def _cut_over(topology: Topology, story: Story) -> Topology:
+    """A company that went live with its documents on a day of this year, where the story says so."""
+    told = [event for event in story.events if event.name == CUT_OVER]
+    if not told:
+        return topology
+    day = date(2026, Random(told[0].seed).randint(6, 10), 1)
+    dated = {name: changed(topology.domains[name], cut_over=day) for name in ("order", "invoice")}
+    return changed(topology, domains={**topology.domains, **dated})
 
 
 @contextmanager
