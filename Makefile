@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test check bench faults
+.PHONY: help install demo ui test check bench faults mutants
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ bench: install ## Time the loop on a company 100 times as large, against stand-i
 
 faults: install ## Live simulated companies under injected faults (SEEDS=100-2100 for a campaign, SEEDS=7 tells one story)
 	@$(RUN) python -m sync_pipelines.testing.simulation $(SEEDS) $(if $(EVENTS),--events $(EVENTS))
+
+mutants: install ## Put deliberate bugs into a copy of the package, one at a time, and hunt each (NAMES="a b" for some)
+	@$(RUN) python tests/mutants/hunt.py $(NAMES)
 
 install: $(filter .tools/%,$(UV))
 	@$(UV) sync --quiet --locked --all-extras

@@ -22,20 +22,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = _seeds(asked.seeds)
     folder = asked.state or Path(tempfile.gettempdir()) / "sync-simulation"
     folder.mkdir(parents=True, exist_ok=True)
-    if len(seeds) == 1:
+    if len(seeds) == 1 and not asked.first:
         return _replay(seeds[0], asked.events, folder, asked)
     tally = campaign.run(
-        seeds, folder=folder, topology=asked.topology, workers=asked.workers, tell=lambda lived: _progress(lived)
+        seeds,
+        folder=folder,
+        topology=asked.topology,
+        workers=asked.workers,
+        only_to_first=asked.first,
+        tell=lambda lived: _progress(lived),
     )
-    _tell_failures(tally, folder, asked.topology)
+    if not asked.first:
+        _tell_failures(tally, folder, asked.topology)
     _print(tally, as_json=asked.json)
     return 1 if tally.violations else 0
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simulation", description="Live simulated companies under faults.")
-    parser.add_argument("seeds", help="one seed, or a range: 100-2100")
+    parser.add_argument("seeds", help="one seed, or a range, or several: 100-2100 or 7,12,30-40")
     parser.add_argument("--events", default="", help="of a single seed only these events, by number: 2,5")
+    parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks anything")
     parser.add_argument("--log", action="store_true", help="of a single seed, tell everything")
     parser.add_argument("--json", action="store_true", help="tell everything for machines before the last line")
     parser.add_argument("--topology", type=Path, default=Path("sync.toml"))
@@ -45,13 +52,13 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _seeds(text: str) -> list[int]:
-    """One seed, or all from the first to the last.
+    """Seeds and ranges of seeds, in the order given.
 
-    >>> _seeds("7"), _seeds("3-5")
-    ([7], [3, 4, 5])
+    >>> _seeds("7"), _seeds("3-5"), _seeds("9,3-5")
+    ([7], [3, 4, 5], [9, 3, 4, 5])
     """
-    first, _, last = text.partition("-")
-    return list(range(int(first), int(last or first) + 1))
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [seed for first, _, last in ranges for seed in range(int(first), int(last or first) + 1)]
 
 
 def _replay(seed: int, events: str, folder: Path, asked: argparse.Namespace) -> int:

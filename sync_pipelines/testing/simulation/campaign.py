@@ -102,13 +102,24 @@ def story_of(seed: int) -> Story:
 
 
 def run(
-    seeds: Sequence[int], *, folder: Path, topology: Path, workers: int = 0, tell: Callable[[Lived], None]
+    seeds: Sequence[int],
+    *,
+    folder: Path,
+    topology: Path,
+    workers: int = 0,
+    only_to_first: bool = False,
+    tell: Callable[[Lived], None],
 ) -> Tally:
-    """Live every seed, as many at a time as there are cores; `tell` is called with each that has ended."""
+    """Live every seed, as many at a time as there are cores; `tell` is called with each that has ended.
+
+    With `only_to_first` no more is lived after a seed that broke anything.
+    """
     tally = Tally()
     for lived in _lives(seeds, folder, topology, workers or os.cpu_count() or 1):
         tally.add(lived)
         tell(lived)
+        if only_to_first and lived.violations:
+            break
     return tally
 
 
