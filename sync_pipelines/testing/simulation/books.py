@@ -73,9 +73,11 @@ def _day(document: Mapping[str, Any], otherwise: int) -> str:
 
 
 def posted(world: World) -> list[Paper]:
-    """The ERP's customer invoices that are in the books."""
-    found = [r for r in rows(world, "tryton", "account.invoice") if r["state"] in ("posted", "paid")]
-    return [_entered(world, "account.invoice", row, row["total_amount_cache"]) for row in found if row["type"] == "out"]
+    """The ERP's customer invoices that are in the books, without those that balance a voided one."""
+    held = [r for r in rows(world, "tryton", "account.invoice") if r["type"] == "out"]
+    balancing = {r["cancel_move"] for r in held if r["state"] == "cancelled" and r["cancel_move"]}
+    found = [r for r in held if r["state"] in ("posted", "paid") and r["move"] not in balancing]
+    return [_entered(world, "account.invoice", row, row["total_amount_cache"]) for row in found]
 
 
 def drafted(world: World) -> list[Paper]:

@@ -275,7 +275,9 @@ def _tryton(body: bytes) -> dict[str, int]:
     model, _, verb = str(call["method"]).removeprefix("model.").rpartition(".")
     if verb in _ASKING:
         return {}
-    params = call["params"][:-1]
+    *params, context = call["params"]
+    if model.startswith("wizard."):  # opening and closing one stores nothing
+        return {f"{model} {context['active_ids']}": _sum(params[1:])} if verb == "execute" else {}
     if verb == "create":
         return {f"{model} {_key(values)}": _sum(values) for values in params[0]}
     return {f"{model} {verb} {json.dumps(params[0])}": _sum(params)}
