@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from sync_pipelines.domains import DOMAINS
+from sync_pipelines.domains import DOMAINS, Domain, Kind
 from sync_pipelines.domains.money import CURRENCIES
 from sync_pipelines.engine.port import Operation
 from sync_pipelines.engine.topology import (
@@ -46,6 +46,7 @@ __all__ = [
     "load",
 ]
 
+_NEVER_EMPTY = {Kind.MONEY, Kind.CURRENCY, Kind.FLAG, Kind.REFERENCE, Kind.LINES}
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -169,6 +170,7 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     found += [
         f"recreate names {s!r}, which is not in create" for s in sorted(set(domain.recreate) - set(domain.create))
     ]
+    found += _clears_problems(DOMAINS[name], domain.clears)
     if not 0 < domain.limit_deletes <= 1:
         found.append("limit_deletes is a share: more than 0, and at most 1")
     if domain.cut_over > date.min and not DOMAINS[name].dated:
@@ -183,6 +185,21 @@ def _domain_problems(name: str, domain: DomainSettings, topology: Topology) -> l
     found += _policy_problems(domain.policy, topology)
     if not _is_zone(domain.schedule.zone):
         found.append(f"schedule zone {domain.schedule.zone!r} is not a time zone")
+    return found
+
+
+def _clears_problems(domain: Domain, names: Sequence[str]) -> list[str]:
+    fields = {field.name: field for field in domain.fields}
+    found = []
+    for name in names:
+        if name not in fields:
+            found.append(f"clears names {name!r}, which is no field of it")
+        elif name in domain.key:
+            found.append(f"clears names {name!r}, by which records are known")
+        elif fields[name].required:
+            found.append(f"clears names {name!r}, which every record must have")
+        elif fields[name].kind in _NEVER_EMPTY:
+            found.append(f"clears names {name!r}: a {fields[name].kind} is never empty")
     return found
 
 

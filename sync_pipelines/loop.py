@@ -23,7 +23,7 @@ from sync_pipelines import approval, mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, correlation, period, policy, proof
+from sync_pipelines.engine import claim, clearing, correlation, period, policy, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import correction as correcting
 from sync_pipelines.engine import extract as extracting
@@ -201,6 +201,7 @@ class Loop:
                 numbers=correlation.numbers(self.lake, self.topology.domains),
                 can_move=mappings.keeps_posting_date(target, domain),
                 today=self._today(),
+                clearing=self._clearing(domain),
             )
         writes = policy.with_corrected(settings, self._corrected(domain, target, writes))
         origin = Origin(
@@ -280,7 +281,8 @@ class Loop:
             self.lake.relation("waiting_writes", waiting),
             self._links(),
         ):
-            compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs)
+            clears = self._clearing(domain)
+            compared = reconciling.reconcile(self.lake, DOMAINS[domain], settings, pairs=pairs, clearing=clears)
             totals = proof.totals(self.lake, DOMAINS[domain], settings.systems)
             found = reconciling.items(self.lake, DOMAINS[domain])
             links = f"(SELECT * FROM links WHERE domain = {text(domain)})"
@@ -416,6 +418,12 @@ class Loop:
     def _deals(self, domain: str, records: Collection[tuple[str, str]], *, members: str) -> dict[tuple[str, str], str]:
         """The deals that some records of a domain belong to, by system and record id."""
         return correlation.of_records(self.lake, domain, self.topology.domains, records=records, members=members)
+
+    def _clearing(self, domain: str) -> frozenset[str]:
+        """The fields that an owner who has emptied them clears in the targets."""
+        settings = self.topology.domains[domain]
+        lineages = {s: mappings.lineage(s, domain) for s in settings.systems} if settings.clears else {}
+        return clearing.believed(self.lake, settings, lineages)
 
     def _corrected(self, domain: str, target: str, writes: list[Write]) -> list[Write]:
         """What was planned, with people's corrections in it; those that hold no longer are ended."""

@@ -93,7 +93,9 @@ class Terminal:
         self.console.print(f"  {sign} {escape(write.label)}  [dim]{worth}[/]", highlight=False)
         for change in write.changes:
             before = f"[red]{escape(change.before)}[/] → " if change.before is not None else ""
-            self.console.print(f"      {change.field}: {before}[green]{escape(change.after or '')}[/]", highlight=False)
+            self.console.print(
+                f"      {change.field}: {before}[green]{escape(change.after or 'nothing')}[/]", highlight=False
+            )
 
     def _moves(self, found: Sequence[Move]) -> None:
         """What amount moves, per legal entity, currency and month."""

@@ -118,7 +118,7 @@ def _put(body: Any, keys: Sequence[str], value: Any) -> Any:
 def _type(body: Mapping[str, Any], shape: Shape, path: str) -> type:
     """The type of the value at a path: of what is planned, or else what the object's declaration says."""
     known = set(paths(body))
-    if path in known:
+    if path in known and _at(body, path) is not None:
         return type(_at(body, path))
     declared = _declared(shape, path)
     if declared in _TYPES and not any(each.startswith(f"{path}.") for each in known):

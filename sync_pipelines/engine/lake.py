@@ -61,3 +61,7 @@ class Lake(Protocol):
     def carried_fields(self, system: str, object: str) -> set[str]:
         """The fields that at least one live record of an object carries."""
         ...
+
+    def fields_of_all(self, system: str, object: str) -> set[str]:
+        """The fields that every live record of an object carries, be it with a null."""
+        ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -27,7 +27,7 @@ from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.reference import GONE, pointing
 from sync_pipelines.engine.topology import DomainSettings
-from sync_pipelines.engine.values import normal, quoted, shown, text, wants
+from sync_pipelines.engine.values import clears, normal, quoted, shown, text, wants
 from sync_pipelines.errors import FixConfiguration
 
 
@@ -93,6 +93,10 @@ def moves(writes: Sequence[Write]) -> list[Move]:
     return [Move(*where, len(each), sum(each)) for where, each in order]
 
 
+NOTHING = {"nothing": "is meant"}
+"""What the macro `nothing()` puts in a body where a null is to be sent."""
+
+
 def held_back(domain: str, target: str) -> str:
     """The lake table of what a plan did not write, and why."""
     return f"lake.{quoted(f'held_{domain}_{target}')}"
@@ -108,19 +112,21 @@ def plan(
     numbers: str = NUMBERS,
     can_move: bool = False,
     today: Mapping[str, date] | None = None,
+    clearing: Collection[str] = (),
 ) -> tuple[list[Write], int]:
     """The writes that bring a target's records of a domain to what their owners say, and how many must wait.
 
     `numbers` is a SELECT that tells which deal an order's or contract's number belongs to; `can_move` says
     whether the target keeps a posting date beside a document's own; `today` is the business date of each legal
-    entity, on which what is voided now is entered in the books.
+    entity, on which what is voided now is entered in the books; `clearing` names the fields that an owner who has
+    emptied them clears in the target.
     """
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
     if not fields:
         lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false")
         return [], 0
-    _board(lake, domain, settings, fields, target=target)
+    _board(lake, domain, settings, fields, target=target, clearing=clearing)
     _want(lake, domain, settings, fields, target=target, today=today or {})
     _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
     _judge(lake, domain, settings, fields, target=target)
@@ -147,7 +153,15 @@ def _check_owners(lake: Lake, domain: Domain, settings: DomainSettings, fields: 
             )
 
 
-def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
+def _board(
+    lake: Lake,
+    domain: Domain,
+    settings: DomainSettings,
+    fields: Sequence[Field],
+    *,
+    target: str,
+    clearing: Collection[str],
+) -> None:
     """One row a link: the leading record, the target's, and for each field the desired and actual value."""
     systems = dict.fromkeys([settings.leader, *(settings.owners[f.name] for f in fields), target])
     ids = ", ".join(f"max(record_id) FILTER (system = {text(s)}) AS {quoted(s)}" for s in systems)
@@ -159,6 +173,7 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
     columns, references = zip(
         *[_columns(lake, domain, f, settings.owners[f.name], target) for f in fields], strict=True
     )
+    cleared = ", ".join(_cleared(f, settings.owners[f.name], target, may=f.name in clearing) for f in fields)
     lead, own = quoted("o_" + settings.leader), quoted("o_" + target)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE board AS
@@ -169,11 +184,19 @@ def _board(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
                {lead}.record_id IS NOT NULL AND NOT {lead}.is_deleted AS leads,
                {own}.record_id IS NOT NULL AND NOT {own}.is_deleted AS lives, before.record_id AS replaces,
                {_where_it_moves(lake, domain, settings.leader, lead)},
-               {", ".join(columns)}
+               {", ".join(columns)}, {cleared}
         FROM m {joins} {" ".join(references)}
         LEFT JOIN (SELECT link_id, max(record_id) AS record_id FROM former_links WHERE domain = {text(domain.name)}
                    AND system = {text(target)} AND {GONE} GROUP BY link_id) before ON before.link_id = m.link_id
     """)
+
+
+def _cleared(field: Field, owner: str, target: str, *, may: bool) -> str:
+    """The board's column that says whether a field's owner has emptied what the target still holds (c_)."""
+    name, held = quoted(field.name), quoted("o_" + owner)
+    emptied = clears(f"{held}.{name}", f"{quoted('o_' + target)}.{name}")
+    told = f"coalesce(NOT {held}.is_deleted, false) AND {emptied}"
+    return f"{told if may else 'false'} AS {quoted('c_' + field.name)}"
 
 
 def _where_it_moves(lake: Lake, domain: Domain, leader: str, row: str) -> str:
@@ -317,15 +340,21 @@ def _reason(row: str, waiting: str) -> str:
 
 
 def _wants(field: Field) -> str:
-    return wants(field, quoted("d_" + field.name), quoted("a_" + field.name))
+    return f"({_clears(field)} OR {wants(field, quoted('d_' + field.name), quoted('a_' + field.name))})"
+
+
+def _clears(field: Field) -> str:
+    return quoted("c_" + field.name)
 
 
 def _stage(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str) -> None:
     """The relations that a write mapping reads: `desired` with every field, `writes` with the changed ones.
 
-    Both have all fields of the domain; what this plan has no say in is as it is in the target, or null.
+    Both have all fields of the domain; what this plan has no say in is as it is in the target, or null. What is to
+    be cleared is an empty text in both where it is a text, and named in `cleared`.
     """
     planned = {f.name: f for f in fields}
+    cleared = ", ".join(f"CASE WHEN {_clears(f)} THEN {text(f.name)} END" for f in fields)
     own = held(lake, domain, target)
     for name, value in (("desired", _desired), ("writes", _only_changed)):
         columns = ", ".join(
@@ -335,7 +364,8 @@ def _stage(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str) 
         lake.db.execute(f"""
             CREATE OR REPLACE TEMP TABLE {name} AS
             SELECT link_id AS write_id, operation, link_id, judged.record_id, link_id AS external_id, judged.label,
-                   CASE WHEN judged.posting_on <> in_on THEN judged.posting_on END AS posting_on, {columns}
+                   CASE WHEN judged.posting_on <> in_on THEN judged.posting_on END AS posting_on,
+                   list_filter([{cleared}], lambda n: n IS NOT NULL) AS cleared, {columns}
             FROM judged LEFT JOIN {table(domain.name, target)} own ON own.record_id = judged.record_id
             WHERE operation IS NOT NULL ORDER BY link_id
         """)
@@ -350,11 +380,17 @@ def _untouched(field: Field, own: set[str], *, shown: bool) -> str:
 def _desired(field: Field) -> str:
     """What the record is to hold: the owner's value, or where that is unknown what is there already."""
     desired, actual = quoted("d_" + field.name), quoted("a_" + field.name)
-    return f"CASE WHEN {normal(field.kind, desired)} IS NOT NULL THEN {desired} ELSE {actual} END"
+    known = f"CASE WHEN {normal(field.kind, desired)} IS NOT NULL THEN {desired} ELSE {actual} END"
+    return f"CASE WHEN {_clears(field)} THEN {_nothing(field)} ELSE {known} END"
 
 
 def _only_changed(field: Field) -> str:
-    return f"CASE WHEN {_wants(field)} THEN {quoted('d_' + field.name)} ELSE CAST(NULL AS {sql_type(field)}) END"
+    changed = f"WHEN {_wants(field)} THEN {quoted('d_' + field.name)}"
+    return f"CASE WHEN {_clears(field)} THEN {_nothing(field)} {changed} ELSE CAST(NULL AS {sql_type(field)}) END"
+
+
+def _nothing(field: Field) -> str:
+    return "''" if sql_type(field) == "VARCHAR" else f"CAST(NULL AS {sql_type(field)})"
 
 
 def _writes(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str, write_sql: str) -> list[Write]:
@@ -421,8 +457,8 @@ def _change(field: Field) -> str:
     """A struct with a field's name, before and after, or null where the field stays as it is."""
     desired, actual = quoted("d_" + field.name), quoted("a_" + field.name)
     return (
-        f"CASE WHEN {_wants(field)} THEN {{'field': {text(field.name)}, "
-        f"'before': {shown(actual)}, 'after': {shown(desired)}}} END"
+        f"CASE WHEN {_wants(field)} THEN {{'field': {text(field.name)}, 'before': {shown(actual)}, "
+        f"'after': CASE WHEN NOT {_clears(field)} THEN {shown(desired)} END}} END"
     )
 
 
@@ -476,11 +512,13 @@ def identity(content: Sequence[Any]) -> str:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A null is never sent: it would overwrite a value that nobody decided to remove.
+    """A null is never sent, for it would overwrite a value that nobody decided to remove; NOTHING is sent as one.
 
-    >>> _without_nulls({"name": None, "address": {"city": None}, "tags": [{"x": 1, "y": None}]})
-    {'tags': [{'x': 1}]}
+    >>> _without_nulls({"name": None, "address": {"city": None}, "tags": [{"x": 1, "y": None}], "end": NOTHING})
+    {'tags': [{'x': 1}], 'end': None}
     """
+    if value == NOTHING:
+        return None
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     if not isinstance(value, dict):

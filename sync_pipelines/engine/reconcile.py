@@ -7,6 +7,7 @@ The amount of a finding is signed as its share in the first system's total minus
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.plan import held_back
 from sync_pipelines.engine.reference import resolved
 from sync_pipelines.engine.topology import DomainSettings
-from sync_pipelines.engine.values import differs, quoted, shown, text, wants
+from sync_pipelines.engine.values import clears, differs, quoted, shown, text, wants
 
 COLUMNS = """kind VARCHAR, system_a VARCHAR, record_a VARCHAR, system_b VARCHAR, record_b VARCHAR, link_id VARCHAR,
     label VARCHAR, field VARCHAR, value_a VARCHAR, value_b VARCHAR, amount_minor BIGINT, currency VARCHAR,
@@ -54,15 +55,23 @@ class Item:
     link_id: str | None = None
 
 
-def reconcile(lake: Lake, domain: Domain, settings: DomainSettings, *, pairs: list[tuple[str, str]]) -> int:
+def reconcile(
+    lake: Lake,
+    domain: Domain,
+    settings: DomainSettings,
+    *,
+    pairs: list[tuple[str, str]],
+    clearing: Collection[str] = (),
+) -> int:
     """Fill the session's `found` with every finding of a domain; returns how many record pairs were compared.
 
     Reads the canonical tables, the doubts of the match, what the plans held back, and the registered
     relations `links`, `dead_letters` (target, link_id, write_id, kind, code, message, fields), `moved_writes`
-    (target, link_id, posting_on, plan_id) and `waiting_writes` (target, link_id, message, fields).
+    (target, link_id, posting_on, plan_id) and `waiting_writes` (target, link_id, message, fields). An owner's empty
+    value disagrees with another only in the fields that `clearing` names.
     """
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE found ({COLUMNS})")
-    compared = sum(_compare(lake, domain, settings, pair) for pair in pairs)
+    compared = sum(_compare(lake, domain, settings, pair, clearing=clearing) for pair in pairs)
     for other in settings.systems[1:]:
         _find_missing(lake, domain, settings, other)
         _find_unknown(lake, domain, settings, other)
@@ -96,12 +105,16 @@ def _live(lake: Lake, domain: Domain, system: str) -> str:
     return f"(SELECT *, {counts} FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted)"
 
 
-def _compare(lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str]) -> int:
+def _compare(
+    lake: Lake, domain: Domain, settings: DomainSettings, pair: tuple[str, str], *, clearing: Collection[str]
+) -> int:
     """Field by field, both sides of every link; only the fields that disagree become rows."""
     a, b = pair
     common = held(lake, domain, a) & held(lake, domain, b)
     fields = [f for f in domain.fields if f.name in common]
-    disagreements = ", ".join(_disagreement(domain, f, settings.owners[f.name], pair) for f in fields)
+    disagreements = ", ".join(
+        _disagreement(f, settings.owners[f.name], pair, may_clear=f.name in clearing) for f in fields
+    )
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE compared AS
         WITH m AS (SELECT link_id, max(record_id) FILTER (system = {text(a)}) AS a_id,
@@ -164,15 +177,13 @@ def _find_moved(lake: Lake, pair: tuple[str, str]) -> None:
     """)
 
 
-def _disagreement(domain: Domain, field: Field, owner: str, pair: tuple[str, str]) -> str:
+def _disagreement(field: Field, owner: str, pair: tuple[str, str], *, may_clear: bool) -> str:
     """A struct that describes a field's disagreement, or null where the field agrees."""
     left, right = f"a.{quoted(field.name)}", f"b.{quoted(field.name)}"
-    if owner == pair[0]:
-        condition = wants(field, left, right)
-    elif owner == pair[1]:
-        condition = wants(field, right, left)
-    else:
-        condition = differs(field, left, right)
+    desired, actual = (right, left) if owner == pair[1] else (left, right)
+    condition = wants(field, desired, actual) if owner in pair else differs(field, left, right)
+    if may_clear and owner in pair:
+        condition = f"({condition} OR {clears(desired, actual)})"
     target = pair[0] if owner == pair[1] else pair[1]
     values = ("'(personal)'", "'(personal)'") if field.is_personal else (shown(left), shown(right))
     return (

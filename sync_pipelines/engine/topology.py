@@ -168,6 +168,9 @@ class DomainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut_over: date = date.min
     """The business date of going live: documents dated before it are compared, and never created."""
 
+    clears: list[str] = []
+    """Fields that their owner clears in the targets by emptying them; elsewhere a null of the owner says nothing."""
+
     @property
     def version(self) -> str:
         """A short hash of who owns and may write what: a plan names the one it was made under."""

@@ -57,6 +57,16 @@ def wants(field: Field, desired: str, actual: str) -> str:
     return f"({d} IS NOT NULL AND ({a} IS NULL OR {differs(field, desired, actual)}))"
 
 
+def is_empty(column: str) -> str:
+    """Whether a column holds nothing, or an empty text; a value that only its kind can't read is not empty."""
+    return f"(nullif(trim({shown(column)}), '') IS NULL)"
+
+
+def clears(desired: str, actual: str) -> str:
+    """Whether an owner that has emptied a field is to take the actual value away: only for what `clears` names."""
+    return f"({is_empty(desired)} AND NOT {is_empty(actual)})"
+
+
 def shown(column: str) -> str:
     """A column as text, for people and for the field-level before and after."""
     return f"CAST({column} AS VARCHAR)"

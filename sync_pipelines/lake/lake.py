@@ -217,6 +217,15 @@ class Lake:
             )
         }
 
+    def fields_of_all(self, system: str, object: str) -> set[str]:
+        """The fields that every live record of an object carries, be it with a null."""
+        live = f"SELECT json_keys(payload) AS names FROM ({_current(system, object)}) WHERE NOT is_deleted"
+        each = self.rows(f"""
+            WITH live AS ({live})
+            SELECT name FROM (SELECT unnest(names) AS name FROM live)
+            GROUP BY name HAVING count(*) = (SELECT count(*) FROM live)""")
+        return {name for (name,) in each}
+
     # Views and tables
 
     def show(self, system: str, objects: Mapping[str, Shape]) -> None:

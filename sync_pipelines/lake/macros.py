@@ -1,8 +1,11 @@
-"""What mapping SQL may call: money and business dates, the same rules as in `domains.money`."""
+"""What mapping SQL may call: money and business dates, the same rules as in `domains.money`, and nothing."""
 
 from __future__ import annotations
 
+import json
+
 from sync_pipelines.domains.money import THREE_DECIMALS, ZERO_DECIMALS
+from sync_pipelines.engine.plan import NOTHING
 
 
 def _listed(codes: frozenset[str]) -> str:
@@ -29,4 +32,5 @@ MACROS = (
         abs(CAST({_PRICE} AS DECIMAL(18, 4)) * quantity - major(amount_minor, currency)) * 2 < {_UNIT}
         THEN CAST({_PRICE} AS DECIMAL(18, 4)) END""",
     "CREATE OR REPLACE TEMP MACRO business_date(instant, zone) AS CAST(timezone(zone, instant) AS DATE)",
+    f"CREATE OR REPLACE TEMP MACRO nothing() AS CAST('{json.dumps(NOTHING)}' AS JSON)",
 )

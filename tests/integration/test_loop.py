@@ -4,6 +4,7 @@ may go wrong on its way. The ERP has a test of its own: `test_demo`.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ from sync_pipelines.approval import Opinion
 from sync_pipelines.course import course, walk
 from sync_pipelines.engine.apply import DRIFTED
 from sync_pipelines.engine.outcome import Result
-from sync_pipelines.engine.port import State
+from sync_pipelines.engine.port import Page, State
 from sync_pipelines.engine.topology import Approval, Limit, Person, Planes, Policy, Topology, Window
 from sync_pipelines.errors import FixConfiguration, MalformedPage, RetryLater, Stop
 from sync_pipelines.ledger import tables
@@ -687,3 +688,54 @@ def _plain(found: dict[str, Records], domain: str) -> dict[str, list[str]]:
 def _exceptions(loop: Loop) -> set[tuple[str, str, str, str]]:
     items = loop.ledger.open_work_items(domain="customer")
     return {(item.kind, item.system, item.label, item.reason) for item in items}
+
+
+# What its owner has emptied, and what no longer arrives
+
+
+def without(field: str) -> Callable[[Loop], None]:
+    """A CRM that has dropped a field: it comes in no record any more, and all are read again."""
+
+    def meddle(loop: Loop) -> None:
+        crm = loop.systems["salesforce"]
+        read = crm.read
+
+        def dropped(*asked: Any) -> Iterator[Page]:
+            for page in read(*asked):
+                kept = [{k: v for k, v in json.loads(each).items() if k != field} for each in page.payloads]
+                yield replace(page, payloads=[json.dumps(each).encode() for each in kept])
+
+        crm.read = dropped  # type: ignore[method-assign]
+        loop.clock = PatientClock()
+        loop.clock.sleep(timedelta(days=8).total_seconds())
+
+    return meddle
+
+
+def test_what_its_owner_has_emptied_is_cleared_and_a_field_that_vanished_clears_nothing(
+    made: company.Company, postgres: Embedded, tmp_path: Path
+) -> None:
+    with World.open(made, postgres, tmp_path) as world:
+        customer = changed(world.topology.domains["customer"], clears=["phone"])
+        world.topology = changed(world.topology, domains={**world.topology.domains, "customer": customer})
+        world.run("customer")
+        before = _phones(world)
+        with salesforce_client(world.servers["salesforce"].url, SECRETS) as crm:
+            account_id = next(r["salesforce_id"] for r in world.truth["customer"] if before.get(r["number"]))
+            crm.Account.update(account_id, {"Phone": None})
+        cleared = world.run("customer")
+        after = _phones(world)
+        vanished = world.run("customer", meddle=without("Phone"))
+
+        lost = next(c for c in vanished.told["salesforce/Account"].checks if c.name == "fits_declared_shape")
+        assert sum(before[number] != phone for number, phone in after.items()) == cleared.wrote["stripe"] == 1
+        assert cleared.summary["findings"].get("customer", {}).get("differs", 0) == 0
+        assert (lost.result, lost.sample) == (Result.FAILED, ({"field": "Phone"},))
+        assert vanished.wrote.total() == 0
+        assert _phones(world) == after
+
+
+def _phones(world: World) -> dict[str, str]:
+    """The phone numbers of those who have one in the billing platform, by customer number."""
+    held = StripeRecords(stripe_client(world.servers["stripe"].url, SECRETS)).read()["customer"].values()
+    return {row["number"]: row["phone"] for row in held if row["number"]}

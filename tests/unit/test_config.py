@@ -121,10 +121,13 @@ def test_each_pair_of_systems_is_told_once_the_leading_one_first(load: Load) -> 
         ('recreate = ["crm"]', "recreate names 'crm', which is not in create"),
         ("limit_deletes = 0.0", "limit_deletes is a share: more than 0, and at most 1"),
         ("limit_deletes = 1.5", "limit_deletes is a share: more than 0, and at most 1"),
+        ('clears = ["colour"]', "clears names 'colour', which is no field of it"),
+        ('clears = ["code"]', "clears names 'code', by which records are known"),
+        ('clears = ["name"]', "clears names 'name', which every record must have"),
         ("cut_over = 2026-01-01", "cut_over is for domains of documents: order and invoice"),
     ],
 )
-def test_what_is_to_become_of_deletes_and_earlier_documents_has_to_make_sense(
+def test_what_is_to_become_of_deletes_emptied_fields_and_earlier_documents_has_to_make_sense(
     load: Load, added: str, problem: str
 ) -> None:
     assert f"[domains.product] {problem}" in refusal(load, ('update = ["erp"]', f'update = ["erp"]\n{added}'))

@@ -15,7 +15,7 @@ SELECT
         'Product__c': writes.product,
         'Quantity__c': writes.quantity,
         'StartDate': writes.start_on,
-        'EndDate': writes.end_on
+        'EndDate': CASE WHEN list_contains(writes.cleared, 'end_on') THEN nothing() ELSE to_json(writes.end_on) END
     }) AS body,
     CAST([] AS VARCHAR[]) AS "then"
 FROM writes

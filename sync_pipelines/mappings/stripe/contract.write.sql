@@ -9,7 +9,10 @@ SELECT
     writes.external_id,
     'subscriptions' AS object,
     to_json({
-        'cancel_at': CAST(epoch(timezone(entity.zone, CAST(writes.end_on + 1 AS TIMESTAMP))) AS BIGINT),
+        'cancel_at': CASE
+            WHEN list_contains(writes.cleared, 'end_on') THEN to_json('')
+            ELSE to_json(CAST(epoch(timezone(entity.zone, CAST(writes.end_on + 1 AS TIMESTAMP))) AS BIGINT))
+        END,
         'customer': writes.customer,
         'start_date': CAST(epoch(timezone(entity.zone, CAST(writes.start_on AS TIMESTAMP))) AS BIGINT),
         'currency': lower(writes.currency),

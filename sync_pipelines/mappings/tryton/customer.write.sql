@@ -1,4 +1,4 @@
--- Only what changed is sent, children by their ids where there are some. Whether a customer's documents
+-- Only what changed is sent, children by their ids where there are some; what is cleared is deleted. Whether a customer's documents
 -- carry VAT is a tax rule of the party, which follows from the country. The versions that the body was
 -- computed from go along, so that the server refuses it where somebody else was faster.
 WITH address AS (
@@ -29,6 +29,7 @@ contact AS (
         wanted.write_id,
         list(CASE WHEN held.record_id IS NULL
             THEN json_array('create', json_array({'type': wanted.type, 'value': wanted.value}))
+            WHEN wanted.value = '' THEN json_array('delete', json_array(CAST(held.record_id AS BIGINT)))
             ELSE json_array('write', json_array(CAST(held.record_id AS BIGINT)), {'value': wanted.value})
         END ORDER BY wanted.type) AS commands,
         map_from_entries(list(('party.contact_mechanism,' || held.record_id, held.version))
@@ -36,7 +37,7 @@ contact AS (
     FROM wanted
     JOIN writes ON writes.write_id = wanted.write_id
     LEFT JOIN mechanism AS held ON CAST(held.party AS VARCHAR) = writes.record_id AND held.type = wanted.type
-    WHERE wanted.value IS NOT NULL
+    WHERE wanted.value <> '' OR (wanted.value = '' AND held.record_id IS NOT NULL)
     GROUP BY wanted.write_id
 )
 SELECT
@@ -65,11 +66,16 @@ SELECT
                 'street': writes.street,
                 'city': writes.city,
                 'postal_code': writes.postal_code,
-                'country': CASE WHEN writes.country IS NOT NULL THEN CAST(country.record_id AS BIGINT) END
+                'country': CASE
+                    WHEN writes.country = '' THEN nothing()
+                    WHEN writes.country IS NOT NULL THEN to_json(CAST(country.record_id AS BIGINT))
+                END
             }))
         END,
         'identifiers': CASE
-            WHEN writes.tax_id IS NULL THEN NULL
+            WHEN writes.tax_id IS NULL OR (writes.tax_id = '' AND identifier.record_id IS NULL) THEN NULL
+            WHEN writes.tax_id = ''
+                THEN json_array(json_array('delete', json_array(CAST(identifier.record_id AS BIGINT))))
             WHEN identifier.record_id IS NULL
                 THEN json_array(json_array('create', json_array({'code': writes.tax_id})))
             ELSE json_array(json_array('write', json_array(CAST(identifier.record_id AS BIGINT)), {

@@ -134,7 +134,7 @@ class Scene:
             self.plan(target)
         return self.compare()
 
-    def compare(self) -> list[Row]:
+    def compare(self, *, clearing: Sequence[str] = ()) -> list[Row]:
         """The findings without a plan."""
         pairs = self.pairs
         with (
@@ -143,7 +143,7 @@ class Scene:
             self.lake.relation("moved_writes", relation(self.moved, MOVED)),
             self.lake.relation("waiting_writes", pa.Table.from_pylist(self.waits, schema=reconcile.WAITING)),
         ):
-            self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs)
+            self.compared = reconcile.reconcile(self.lake, self.domain, self.settings, pairs=pairs, clearing=clearing)
         return self.lake.arrow("SELECT * FROM found ORDER BY ALL").to_pylist()
 
     @property

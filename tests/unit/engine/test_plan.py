@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -80,6 +81,60 @@ def test_what_its_owner_does_not_know_never_overwrites_a_value(customers: Custom
     found = customers([ACME | {"city": unknown, "phone": unknown}], [erp(phone="+49 30 1")])
 
     assert found.plan("erp") == []
+
+
+@pytest.mark.parametrize("emptied", [None, "", "  "])
+def test_an_owner_that_has_emptied_a_field_it_may_clear_clears_it_in_the_target(
+    customers: Customers, emptied: str | None
+) -> None:
+    found = customers([ACME | {"phone": emptied, "website": None}], [erp(phone="+49 30 1", website="acme.test")])
+
+    write = only(found.plan("erp", clearing=["phone"]))
+
+    assert write.changes == (Change("phone", "+49 30 1", None),)
+    assert write.request.body == {"phone": ""}
+
+
+def test_what_is_cleared_is_named_so_that_a_mapping_can_send_a_null(scene: Callable[..., Scene]) -> None:
+    found = scene("contract", systems=["crm", "erp"], update=["erp"])
+    found.link("party", domain="customer", crm="A", erp="7")
+    dated = {"number": "K-1", "customer": "A", "start_on": date(2026, 1, 1), "status": "active", "currency": "EUR"}
+    found.hold("crm", {"record_id": "c", **dated}, fields=["end_on"])
+    found.hold("erp", {"record_id": "9", **dated, "customer": "7", "end_on": date(2026, 12, 31)})
+    found.match()
+    body = "{'end': CASE WHEN list_contains(cleared, 'end_on') THEN nothing() ELSE to_json(end_on) END, 'x': NULL}"
+    sql = f"SELECT write_id, 'thing' AS object, to_json({body}) AS body FROM writes"
+
+    write = only(found.plan("erp", write_sql=sql, clearing=["end_on"]))
+
+    assert write.changes == (Change("end_on", "2026-12-31", None),)
+    assert write.request.body == {"end": None}
+
+
+@pytest.mark.parametrize(
+    ("crm", "there", "more"),
+    [
+        ({"phone": "n/a"}, {"phone": "+49 30 1"}, {}),
+        ({"phone": None}, {"phone": None}, {}),
+        ({"phone": None}, {"phone": ""}, {}),
+        ({"phone": None, "is_deleted": True}, {"phone": "+49 30 1"}, {}),
+        ({"phone": None, "name": None}, {"phone": "+49 30 1"}, {}),
+        ({"phone": None}, {"phone": "+49 30 1"}, {"owners": {"phone": "erp"}}),
+        ({"phone": None}, {"phone": "+49 30 1"}, {"update": []}),
+    ],
+)
+def test_nothing_is_cleared_without_an_owner_that_has_emptied_it(
+    customers: Customers, crm: Row, there: Row, more: dict[str, Any]
+) -> None:
+    found = customers([ACME], [erp()], **{"create": []} | more)
+    found.hold("crm", ACME | crm, fields=[*FIELDS, "is_active"])
+    found.hold("erp", erp(**there), fields=FIELDS)
+
+    assert found.plan("erp", clearing=["phone"]) == []
+
+
+def test_a_new_record_is_not_cleared_of_anything(customers: Customers) -> None:
+    assert "phone" not in only(customers([ACME], []).plan("erp", clearing=["phone"])).request.body
 
 
 def test_a_spelling_that_means_the_same_is_left_alone(customers: Customers) -> None:

@@ -134,6 +134,19 @@ def test_references_agree_when_they_point_at_the_same_link(documents: Documents)
     assert told(found.reconcile(), "field", "value_a", "value_b") == [("customer", "customer-c", "customer-d")]
 
 
+def test_what_its_owner_has_emptied_differs_where_the_owner_may_clear_it(customers: Documents) -> None:
+    found = customers(
+        [{"record_id": "a", "number": "C-1", "name": "Acme", "phone": None}],
+        [{"record_id": "1", "number": "C-1", "name": "Acme", "phone": "+49 30 1"}],
+    )
+    agreeing = found.compare()
+
+    (finding,) = found.compare(clearing=["phone"])
+
+    assert agreeing == []
+    assert (finding["kind"], finding["field"], finding["is_primary"]) == ("differs", "phone", True)
+
+
 def test_a_status_that_takes_a_document_out_of_the_totals_carries_its_amount(documents: Documents) -> None:
     found = documents([invoice("i1", "N-1", 100, status="void")], [invoice("1", "N-1", 100)])
 

@@ -207,6 +207,14 @@ def test_the_fields_that_live_records_carry_are_known(lake: Lake) -> None:
     assert lake.carried_fields("salesforce", "Account") == {"name", "phone"}
 
 
+def test_the_fields_that_all_live_records_carry_are_known(lake: Lake) -> None:
+    append(lake, page(("1", "a", '{"name": "x", "phone": null}'), ("2", "a", '{"name": "y"}'), ("3", "a", "{}")))
+    append(lake, page(("3", "b", None)))
+
+    assert lake.fields_of_all("salesforce", "Account") == {"name"}
+    assert lake.fields_of_all("salesforce", "Contact") == set()
+
+
 def test_merging_files_and_forgetting_snapshots_changes_no_record(lake: Lake) -> None:
     for n in range(9):
         append(lake, page(*((str(n), f"v{m}", f'{{"name": "{m}"}}') for m in range(12)), cursor=n))

@@ -11,6 +11,7 @@ import pytest
 from sync_pipelines import mappings
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.domains.schema import META
+from sync_pipelines.engine.plan import NOTHING
 from sync_pipelines.lake.macros import MACROS
 
 READ = ["customer", "product", "pricing", "contract", "order", "entitlement"]
@@ -197,13 +198,14 @@ def test_a_new_entitlement_is_named_after_product_and_customer_and_an_old_one_ke
     org.add("Account", "001A", Name="Acme GmbH")
     org.db.execute(f"""
         CREATE TABLE writes ({WRITES}, number VARCHAR, customer VARCHAR, product VARCHAR,
-                             quantity DECIMAL(18, 4), start_on DATE, end_on DATE);
+                             quantity DECIMAL(18, 4), start_on DATE, end_on DATE, cleared VARCHAR[]);
         INSERT INTO writes VALUES
-            ('a', 'create', 'l1', NULL, 'l1', 'x', 'E-1', '001A', '01t1', 2.5, '2026-01-01', '2026-12-31'),
-            ('b', 'update', 'l2', '5502', 'l2', 'x', NULL, NULL, NULL, 3, NULL, NULL);
+            ('a', 'create', 'l1', NULL, 'l1', 'x', 'E-1', '001A', '01t1', 2.5, '2026-01-01', '2026-12-31', []),
+            ('b', 'update', 'l2', '5502', 'l2', 'x', NULL, NULL, NULL, 3, NULL, NULL, []),
+            ('c', 'update', 'l3', '5503', 'l3', 'x', NULL, NULL, NULL, NULL, NULL, NULL, ['end_on']);
     """)
 
-    create, update = sorted(org.bodies("entitlement"), key=lambda each: each["write_id"])
+    create, update, cleared = sorted(org.bodies("entitlement"), key=lambda each: each["write_id"])
 
     assert create["body"] == {
         "Name": "Seat for Acme GmbH",
@@ -215,3 +217,4 @@ def test_a_new_entitlement_is_named_after_product_and_customer_and_an_old_one_ke
         "EndDate": "2026-12-31",
     }
     assert {key: value for key, value in update["body"].items() if value is not None} == {"Quantity__c": 3}
+    assert {key: value for key, value in cleared["body"].items() if value is not None} == {"EndDate": NOTHING}

@@ -65,8 +65,8 @@ class StripeAccount:
         columns = ", ".join(f"{f.name} {sql_type(f)}" for f in held)
         for table, prefixes in (("writes", ("",)), ("desired", ("", "known_"))):
             values = [next((fields[p + f.name] for p in prefixes if p + f.name in fields), None) for f in held]
-            self.db.execute(f"CREATE TABLE {table} ({WRITES}, {columns})")
-            given = ["w1", operation, "l1", record_id, "l1", "label", *values]
+            self.db.execute(f"CREATE TABLE {table} ({WRITES}, cleared VARCHAR[], {columns})")
+            given = ["w1", operation, "l1", record_id, "l1", "label", fields.get("cleared", []), *values]
             self.db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(given))})", given)
         (row,) = self.run(mappings.write_sql("stripe", domain) or "")
         return row["object"], row["operation"], _without_nulls(json.loads(row["body"])), row["then"]
@@ -320,6 +320,12 @@ def test_a_contract_without_a_legal_entity_has_no_dates(account):
     (contract,) = account.conform("contract")
 
     assert (contract["number"], contract["legal_entity"], contract["start_on"]) == ("1", None, None)
+
+
+def test_an_end_that_is_cleared_is_taken_from_the_subscription(account):
+    _, _, body, _ = account.write("contract", record_id="sub_1", cleared=["end_on"], known_legal_entity="US01")
+
+    assert body["cancel_at"] == ""
 
 
 @pytest.mark.parametrize("end_on", [date(2026, 3, 7), date(2026, 3, 8), date(2026, 10, 31), date(2026, 11, 1)])

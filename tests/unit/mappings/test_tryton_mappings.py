@@ -11,6 +11,7 @@ import pytest
 from sync_pipelines import mappings
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.domains.schema import META, sql_type
+from sync_pipelines.engine.plan import NOTHING
 from sync_pipelines.lake.macros import MACROS
 
 READ = ["customer", "product", "pricing", "order", "invoice"]
@@ -251,6 +252,17 @@ def test_an_update_touches_only_what_changed_and_says_from_which_versions(books)
         ],
         "_timestamp": {"party.party,7": "v7", "party.address,70": "v70", "party.contact_mechanism,90": "v90"},
     }
+
+
+def test_what_is_cleared_is_deleted_where_it_is_a_record_of_its_own_and_emptied_elsewhere(books):
+    books.add("party.contact_mechanism", 90, party=7, type="phone", value="+49 1", sequence=None, active=True)
+    books.add("party.identifier", 80, party=7, code="T-1", type=None, sequence=None, active=True)
+
+    body = books.body("customer", record_id="7", phone="", tax_id="", website="", city="", country="")["body"]
+
+    assert body["contact_mechanisms"] == [["delete", [90]]]
+    assert body["identifiers"] == [["delete", [80]]]
+    assert body["addresses"] == [["write", [70], {"city": "", "country": NOTHING}]]
 
 
 def test_a_customer_that_moves_abroad_gets_the_other_tax_rule(books):
