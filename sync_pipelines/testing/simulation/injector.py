@@ -6,7 +6,7 @@ from sync_pipelines.testing.simulation import business, wire_fault
 from sync_pipelines.testing.simulation.story import Kind
 from sync_pipelines.testing.simulation.world import Happen
 
-CRASH = Kind(6, {"ledger": 400, "lake": 700, "system": 120})
+CRASH = Kind(6, {"ledger": 400, "lake": 700, "system": 120}, early=80)
 
 KINDS: dict[str, Kind] = {
     "crash": CRASH,

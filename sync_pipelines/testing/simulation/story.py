@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from random import Random
 
 DOMAINS = ("customer", "product", "pricing", "contract", "order", "invoice", "entitlement")
-EARLY = 3
 _CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
     (("customer", "order", "invoice"), 6),
     (("customer", "invoice"), 7),
@@ -82,6 +81,8 @@ class Kind:
     """The domains without which it would mean nothing."""
     from_run: int = 1
     """The first run in which it can happen."""
+    early: int = 3
+    """Up to which count of its moments it happens at the latest, where a story begins with it."""
 
 
 def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
@@ -108,7 +109,7 @@ def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
 
 def _early(event: Event, kind: Kind) -> Event:
     """The event as soon as its kind of moment comes, or soon after, so that it does happen."""
-    moment = replace(event.moment, run=kind.from_run, nth=1 + (event.moment.nth - 1) % EARLY)
+    moment = replace(event.moment, run=kind.from_run, nth=1 + (event.moment.nth - 1) % kind.early)
     return replace(event, moment=moment)
 
 
