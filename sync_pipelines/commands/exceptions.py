@@ -143,6 +143,28 @@ def replay(
 
 
 @app.command()
+def settle(
+    item: Number,
+    reason: Reason,
+    committed: Annotated[str, typer.Option(metavar="RECORD_ID", help="It was stored, as this record.")] = "",
+    not_committed: Annotated[bool, typer.Option("--not-committed", help="Nothing of it was stored.")] = False,
+    topology: Topology = SYNC_TOML,
+) -> None:
+    """Say what became of a write in doubt that can't be read back, because you have looked for it."""
+    if bool(committed) == not_committed:
+        raise FixConfiguration("say either --committed RECORD_ID or --not-committed")
+    with _ledger(topology) as (_, ledger):
+        found = _written(ledger, _known(ledger, item))
+        write, by = found.write, getpass.getuser()
+        with ledger.exclusive(f"{write.domain}/{write.target}"):
+            settled = ledger.settle_write(write.request.write_id, record_id=committed or None, by=by, reason=reason)
+    if not settled:
+        raise FixConfiguration(f"the write of exception {item} is {found.code or found.state}: {_why_not(found)}")
+    told = f"Settled as {committed}" if committed else "Settled: it may be planned again"
+    out.print(f"{told}; `sync-pipelines run` goes on from there.", highlight=False)
+
+
+@app.command()
 def discard(item: Number, reason: Reason, topology: Topology = SYNC_TOML) -> None:
     """Accept the difference: the write is not sent, until the record changes on either side."""
     with _ledger(topology) as (_, ledger):

@@ -21,6 +21,8 @@ _NEXT: Mapping[str, str] = {
 }
 _BY_CODE: Mapping[str, str] = {
     "drifted": "Wait: the next run plans it anew from what is there now.",
+    "no_key": "Look for it in the system, for it can't be read back. Then say what you found: `exceptions settle` with "
+    "`--committed RECORD_ID` or `--not-committed`; nothing is sent before.",
     "released": "Wait: the next run sends it again.",
 }
 

@@ -33,6 +33,8 @@ DRIFTED = "drifted"
 """The code of a write that was refused because its target changed after the plan was made."""
 NOT_COMMITTED = "not_committed"
 """The code of a doubtful write of an earlier plan of which nothing was stored, and which is not sent again."""
+NO_KEY = "no_key"
+"""The code of a doubtful write that can't be looked for, because its object carries no key of ours."""
 NOT_SENT = "not_sent"
 """The code of a write that failed because the system asked for patience and did nothing."""
 UNREAD = "unread"
@@ -254,7 +256,7 @@ class _Course:
                 message = (
                     f"{write.request.object} carries no key of ours: a person has to look for it in {write.target}"
                 )
-                return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, "no_key", message)
+                return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, NO_KEY, message)
             case Fate.ABSENT if _id(write) not in self.unproven | self.wanted:
                 message = "nothing of it was stored, and the newest plan does not want it as it was"
                 return Outcome(_id(write), State.FAILED, write.request.record_id, NOT_COMMITTED, message)

@@ -1,4 +1,4 @@
-"""Dead letters: writes that came to nothing, and what people decide about them; none is ever lost."""
+"""Dead letters: writes that came to nothing, and what people find out or decide about them; none is ever lost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
+from sync_pipelines.engine.match import ADDED, ENDED
 from sync_pipelines.engine.period import CLOSED_PERIOD
-from sync_pipelines.engine.port import State
+from sync_pipelines.engine.port import Operation, State
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.ledger import links
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import given
-from sync_pipelines.ledger.tables import work_items, writes
+from sync_pipelines.ledger.tables import plans, work_items, writes
 
 RELEASED = "released"
 """The code of a refused write that is to be planned again, because a person removed the cause."""
+SETTLED = "settled"
+"""The code of a write in doubt of which a person found that it was stored."""
 DISCARDED = "discarded"
 """The code of a write that a person decided not to send, for the difference is accepted."""
 
@@ -99,6 +105,58 @@ def reopen(change: Change, item_id: int, *, by: str, reason: str) -> bool:
     change.tell("write.reopened", item.write_id, correlation_id=found, by=by, reason=reason)
     change.tell("exception.reopened", item.fingerprint, by=by, reason=reason)
     return True
+
+
+def settle(change: Change, write_id: str, *, record_id: str | None, by: str, reason: str) -> bool:
+    """End a doubt that only a person can: the write is stored as that record, or (None) nothing of it is.
+
+    False where the write is not in such a doubt. What was created is linked; what was not stored may be planned again.
+    """
+    state = State.CONFIRMED if record_id else State.FAILED
+    code = SETTLED if record_id else NOT_COMMITTED
+    message = f"{'found' if record_id else 'not there'}, says {by}: {reason}"
+    found = change.connection.execute(
+        update(writes)
+        .where(writes.c.write_id == write_id, writes.c.state == State.IN_DOUBT, writes.c.code == NO_KEY)
+        .values(state=state, code=code, message=message, record_id_after=record_id, updated_at=change.at)
+        .returning(writes)
+    ).one_or_none()
+    if found is None:
+        return False
+    told = {"by": by, "reason": reason, "code": code, "record_id": record_id}
+    change.tell("write.settled", write_id, correlation_id=found.correlation_id, **told)
+    if record_id and found.operation in (Operation.CREATE, Operation.REPLACE):
+        _link(change, found, record_id)
+    return True
+
+
+def _link(change: Change, write: Row[Any], record_id: str) -> None:
+    """Link what a write has created, in place of what it replaced."""
+    of_system = [
+        each for each in links.open_links(change.connection, write.domain).to_pylist() if each["system"] == write.target
+    ]
+    if taken := [
+        each["link_id"] for each in of_system if each["record_id"] == record_id and each["link_id"] != write.link_id
+    ]:
+        raise FixConfiguration(
+            f"{record_id} in {write.target} belongs to another link, {taken[0]}: is it the right record?"
+        )
+    member = {"link_id": write.link_id, "system": write.target}
+    added = [{**member, "record_id": record_id, "rule": "written", "evidence": "found by a person"}]
+    ended = [
+        {**member, "record_id": each["record_id"], "reason": "replaced"}
+        for each in of_system
+        if each["link_id"] == write.link_id and each["record_id"] != record_id
+    ]
+    run_id = change.connection.scalars(select(plans.c.run_id).where(plans.c.plan_id == write.plan_id)).one()
+    links.change_links(
+        change,
+        write.domain,
+        added=pa.Table.from_pylist(added, schema=ADDED),
+        ended=pa.Table.from_pylist(ended, schema=ENDED),
+        run_id=run_id,
+        correlations={write.link_id: write.correlation_id},
+    )
 
 
 def refused_letters(

@@ -410,6 +410,11 @@ class Ledger:
         with self._change() as change:
             return dead_letters.discard(change, write_ids, by=by, reason=reason)
 
+    def settle_write(self, write_id: str, *, record_id: str | None, by: str, reason: str) -> bool:
+        """End a doubt that only a person can: stored as that record, or not at all; False where there is none."""
+        with self._change() as change:
+            return dead_letters.settle(change, write_id, record_id=record_id, by=by, reason=reason)
+
     def reopen_work_item(self, item_id: int, *, by: str, reason: str) -> bool:
         """Take a discard back; False where there is none."""
         with self._change() as change:

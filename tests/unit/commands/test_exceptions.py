@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
 from sync_pipelines import cli
+from sync_pipelines.engine.apply import NO_KEY
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.engine.reconcile import Item
@@ -41,11 +42,11 @@ class Queue:
 
     ledger: Ledger
 
-    def fill(self, count: int, state: State = State.REFUSED) -> list[str]:
+    def fill(self, count: int, state: State = State.REFUSED, code: str = "CLOSED") -> list[str]:
         writes = [_write(number) for number in range(count)]
         self.ledger.save_plan(Origin("run-1", "customer", "stripe", 7, "m1", "o1"), writes)
         ids = [write.request.write_id for write in writes]
-        self.ledger.record_outcomes([Outcome(each, state, code="CLOSED", message="it is closed") for each in ids])
+        self.ledger.record_outcomes([Outcome(each, state, code=code, message="it is closed") for each in ids])
         self.look()
         return ids
 
@@ -202,6 +203,67 @@ def test_a_discard_can_be_taken_back(queue: Queue, exceptions: Exceptions) -> No
     assert queue.first == number
     again = exceptions("reopen", number, "--reason", "twice", fails=True)
     assert f"exception {number} is not discarded" in str(again.exception)
+
+
+FOUND = ("--committed", "cus_9", "--reason", "by its number")
+ABSENT = ("--not-committed", "--reason", "not in the list")
+
+
+def test_a_doubt_that_a_person_ends_as_stored_is_confirmed_and_linked(queue: Queue, exceptions: Exceptions) -> None:
+    (write_id,) = queue.fill(1, State.IN_DOUBT, NO_KEY)
+
+    exceptions("settle", queue.first, *FOUND)
+
+    (saved,) = queue.ledger.find_writes([write_id])
+    (link,) = queue.ledger.open_links("customer").to_pylist()
+    told = queue.ledger.audit_of(write_id)[-1]
+    assert (saved.state, saved.record_id_after, saved.code) == (State.CONFIRMED, "cus_9", "settled")
+    assert (link["link_id"], link["system"], link["record_id"]) == ("l-0", "stripe", "cus_9")
+    assert (told.kind, told.detail["by"], told.detail["reason"]) == ("write.settled", "guest", "by its number")
+    assert queue.ledger.dead_letters("customer").num_rows == 0
+
+
+def test_a_doubt_that_a_person_ends_as_not_stored_is_planned_again(queue: Queue, exceptions: Exceptions) -> None:
+    (write_id,) = queue.fill(1, State.IN_DOUBT, NO_KEY)
+
+    exceptions("settle", queue.first, *ABSENT)
+    plan = queue.ledger.save_plan(Origin("run-2", "customer", "stripe", 8, "m1", "o1"), [_write(0)])
+
+    (saved,) = queue.ledger.writes(plan.plan_id)
+    assert (saved.write.request.write_id, saved.state) == (write_id, State.PLANNED)
+    assert queue.ledger.open_links("customer").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "given", "problem"),
+    [
+        (State.IN_DOUBT, "", FOUND, "reads back whether it was stored"),
+        (State.IN_DOUBT, "unsettled", ABSENT, "reads back whether it was stored"),
+        (State.REFUSED, "CLOSED", FOUND, "Mend what the reason names"),
+        (State.IN_DOUBT, NO_KEY, FOUND[2:], "either --committed RECORD_ID or --not-committed"),
+        (State.IN_DOUBT, NO_KEY, (*FOUND[:2], *ABSENT), "either --committed RECORD_ID or --not-committed"),
+    ],
+)
+def test_only_a_doubt_that_nothing_else_can_end_is_settled_by_a_person(
+    queue: Queue, exceptions: Exceptions, state: State, code: str, given: tuple[str, ...], problem: str
+) -> None:
+    (write_id,) = queue.fill(1, state, code)
+
+    ended = exceptions("settle", queue.first, *given, fails=True)
+
+    assert problem in str(ended.exception)
+    assert queue.ledger.find_writes([write_id])[0].state is state
+
+
+def test_a_record_that_is_linked_already_settles_no_other_doubt(queue: Queue, exceptions: Exceptions) -> None:
+    ids = queue.fill(2, State.IN_DOUBT, NO_KEY)
+    first, second = (str(item.item_id) for item in queue.ledger.open_work_items())
+    exceptions("settle", first, *FOUND)
+
+    ended = exceptions("settle", second, *FOUND, fails=True)
+
+    assert "cus_9 in stripe belongs to another link, l-0" in str(ended.exception)
+    assert sorted(saved.state for saved in queue.ledger.find_writes(ids)) == [State.CONFIRMED, State.IN_DOUBT]
 
 
 def test_an_edit_is_kept_for_the_next_plan_and_told(queue: Queue, exceptions: Exceptions) -> None:

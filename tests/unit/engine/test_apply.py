@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from sync_pipelines.engine.apply import DRIFTED, NOT_COMMITTED, OVERTAKEN, Application, apply
+from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, Application, apply
 from sync_pipelines.engine.doubt import UNSETTLED, Attempted, holds
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Locking, Operation, Outcome, Request, State
@@ -412,7 +412,7 @@ def test_a_doubtful_write_without_a_key_in_its_object_is_left_to_a_person() -> N
     system = MemorySystem(passport=replace(PASSPORT, keys={}), before=drop)
     ended, _ = carried_out(system, [write("a")])
 
-    assert (ended["w-a"].state, ended["w-a"].code) == (State.IN_DOUBT, "no_key")
+    assert (ended["w-a"].state, ended["w-a"].code) == (State.IN_DOUBT, NO_KEY)
     assert system.sent == ["w-a"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
 from sync_pipelines.engine.correction import Correction, body_hash, corrected
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
@@ -263,3 +264,23 @@ def test_an_edit_of_a_corrected_write_goes_on_from_what_was_planned(
     assert ended == []
     assert (fixed.request.body["name"], fixed.request.body["balance"]) == ("Short", 1)
     assert again.write.corrected_by == "ann"
+
+
+def test_what_a_person_found_out_about_a_doubt_is_told_with_what_follows(
+    ledger: Ledger, write: Maker, origin: Origins
+) -> None:
+    ledger.save_plan(origin(), [write("1"), write("2"), write("3")])
+    unknown = [Outcome(f"write-{n}", State.IN_DOUBT, code=NO_KEY) for n in "12"]
+    ledger.record_outcomes([*unknown, Outcome("write-3", State.IN_DOUBT)])
+
+    settled = [
+        ledger.settle_write(f"write-{n}", record_id=record_id, by="ann", reason="looked")
+        for n, record_id in (("1", "cus_1"), ("2", None), ("3", "cus_3"), ("1", "cus_4"))
+    ]
+
+    found = {saved.write.request.write_id: saved for saved in ledger.find_writes([f"write-{n}" for n in "123"])}
+    assert settled == [True, True, False, False]
+    assert (found["write-1"].state, found["write-1"].record_id_after) == (State.CONFIRMED, "cus_1")
+    assert (found["write-2"].state, found["write-2"].code) == (State.FAILED, NOT_COMMITTED)
+    assert found["write-3"].state is State.IN_DOUBT
+    assert [(row["link_id"], row["record_id"]) for row in ledger.open_links().to_pylist()] == [("link-1", "cus_1")]
