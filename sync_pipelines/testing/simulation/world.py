@@ -119,7 +119,7 @@ class World:
         self.traffic.run = number
         self._counts.clear()
         deaths = [e for e in self._due_in(number) if e.name == "crash"]
-        self.pulse.begin({event.moment.kind: event.moment.nth for event in deaths})
+        self.pulse.begin({e.moment.kind: e.moment.nth for e in sorted(deaths, key=lambda e: -e.moment.nth)})
         self.happen("start")
 
     def happen(self, kind: str) -> None:
