@@ -99,13 +99,13 @@ def in_order(mutant: Mutant, seeds: Sequence[int]) -> list[int]:
 
 
 def hunt(mutant: Mutant, seeds: Sequence[int], state: Path) -> Hunt:
-    """Put the bug into a copy, and look for it until something breaks."""
+    """Put the bug into a copy, and live the seeds, or run the test, until something breaks."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sync-mutant-") as name:
         folder = Path(name)
         _copy(mutant, folder)
         try:
-            found = _tested(mutant, folder) if mutant.test else _lived(mutant, in_order(mutant, seeds), folder, state)
+            found = _tested(mutant, folder) if mutant.test else _lived(mutant, seeds, folder, state)
         except subprocess.TimeoutExpired:
             found = Hunt(mutant, note="it took too long")
     return replace(found, seconds=time.monotonic() - started)
@@ -187,13 +187,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Hunt deliberate bugs of the product with the simulation.")
     parser.add_argument("names", nargs="*", help="only these mutants")
     parser.add_argument("--seeds", default="1-60", help="the seeds that hunt each mutant, FIRST-LAST")
+    parser.add_argument("--most", type=int, help="at most so many of them for each, the likeliest first")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--page", type=Path, help="a page whose table is to say what caught each mutant")
     asked = parser.parse_args(arguments)
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     chosen = [each for each in mutants() if not asked.names or each.name in asked.names]
-    hunts = _hunted(chosen, lambda each: hunt(each, seeds, STATE), jobs=asked.jobs)
+    hunts = _hunted(chosen, lambda each: hunt(each, in_order(each, seeds)[: asked.most], STATE), jobs=asked.jobs)
     if asked.page:
         asked.page.write_text(with_table(asked.page.read_text(), hunts))
     caught = sum(each.is_caught for each in hunts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -155,7 +156,8 @@ def test_a_document_in_a_closed_month_is_a_violation(lived: tuple[World, Ended])
 
 def asked(world: World, **values: Any) -> Asked:
     """One more request than there was: by default a write whose answer was lost."""
-    lost = Asked(0, 1, world.clock.now(), "tryton", "POST", "model.party.party.create", b"", True, {}, False)
+    body = b'{"params": [[{"code": "C-1"}], {}]}'
+    lost = Asked(0, 1, world.clock.now(), "tryton", "POST", "model.party.party.create", body, True, {}, False)
     return replace(lost, keys={"party.party C-1": 1}, **values)
 
 
@@ -233,6 +235,119 @@ def test_a_doubt_that_stays_is_a_violation(lived: tuple[World, Ended]) -> None:
 def test_an_edited_audit_entry_is_a_violation(lived: tuple[World, Ended]) -> None:
     with _ledger(lived[0], "UPDATE ledger.audit_entries SET actor = '{}' WHERE seq = 2", "somebody", "sync-pipelines"):
         assert "audit_is_whole" in names(check(*lived))
+
+
+def test_a_call_that_nobody_announced_is_a_violation(lived: tuple[World, Ended]) -> None:
+    assert "every_call_was_announced" in sent(lived, asked(lived[0]))
+
+
+def test_a_write_that_lacks_its_approval_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with _ledger(lived[0], "UPDATE ledger.writes SET approved_by_team = nullif('{}', '')", "controller", ""):
+        assert "approvals_come_first" in names(check(*lived))
+
+
+def test_business_with_another_organisation_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.strangers.append(("tryton", 0))
+
+    try:
+        assert "strangers_are_not_asked" in names(check(world, ended))
+    finally:
+        world.strangers.clear()
+
+
+def test_a_document_sent_into_a_closed_month_is_a_violation_even_if_it_was_refused(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.closings.extend((0, f"2026-{month:02d}", "closed") for month in range(1, 13))
+
+    try:
+        assert "closed_months_are_not_tried" in names(check(world, ended))
+    finally:
+        world.closings.clear()
+
+
+def to_erp(world: World, method: str, *params: Any, number: int = 0) -> Asked:
+    """A request that the ERP has answered."""
+    body = json.dumps({"method": method, "params": [*params, {}]}).encode()
+    return replace(asked(world), path=method, body=body, number=number, status=200, is_whole=True)
+
+
+def test_a_document_sent_before_its_customer_is_a_violation(lived: tuple[World, Ended]) -> None:
+    early = to_erp(lived[0], "model.sale.sale.create", [{"reference": "D-1", "party": -1}])
+
+    assert "documents_name_their_customer" in sent(lived, early)
+
+
+def test_overwriting_what_somebody_else_changed_unseen_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+    now = len(world.traffic.log)
+    change_it = to_erp(world, "model.party.party.write", [7], {"name": "Acme"}, number=now + 2)
+    look = to_erp(world, "model.party.party.search_read", [["id", "in", [7]]], number=now + 1)
+    look = replace(look, is_write=False, keys={}, answer=b'{"result":[{"id":7,"name":"by hand"}]}')
+    world.edits.append((now, "tryton", "party.party,7"))
+
+    try:
+        assert "nothing_is_overwritten_unseen" in sent(lived, change_it)
+        assert "nothing_is_overwritten_unseen" not in sent(lived, look, change_it)
+    finally:
+        world.edits.pop()
+
+
+@pytest.mark.parametrize("values", [{"total_amount_cache": "1.01"}, {"invoice_date": "2026-11-30"}])
+def test_a_document_of_ours_that_says_something_else_is_a_violation(
+    lived: tuple[World, Ended], values: dict[str, Any]
+) -> None:
+    def alter(world: World) -> None:
+        ours = next(
+            row
+            for row in rows(world, "tryton", "account.invoice")
+            if row["state"] == "posted" and ("tryton", "account.invoice", str(row["id"])) not in world.seeded
+        )
+        change(world, "tryton", "account.invoice", str(ours["id"]), **values)
+
+    assert "what_we_wrote_is_right" in broken(lived, alter)
+
+
+def test_a_customer_in_billing_without_our_id_is_a_violation(lived: tuple[World, Ended]) -> None:
+    def make(world: World) -> None:
+        made = rows(world, "stripe", "customer")[0]
+        late = world.clock.now().timestamp()
+        world.boxes["stripe"].store.put(
+            "customer", "cus_1", {**made, "id": "cus_1", "created": int(late), "metadata": {}}
+        )
+
+    assert "what_we_wrote_is_right" in broken(lived, make)
+
+
+@pytest.mark.parametrize("reason", ["not in tryton", "a period is closed"])
+def test_that_something_is_missing_is_no_reason_for_it(lived: tuple[World, Ended], reason: str) -> None:
+    item = (
+        "INSERT INTO ledger.work_items (fingerprint, domain, kind, owner, system, record_id, label, reason, evidence,"
+        f" opened_at, due_at, run_id) VALUES ('g', 'invoice', 'missing', 'finance', 'tryton', '', 'I-1', '{reason}',"
+        " '{}', now(), now(), 'r')"
+    )
+    with psycopg.connect(_libpq(lived[0]), autocommit=True) as connection:
+        connection.execute(item)  # type: ignore[arg-type]
+        try:
+            found = names(check(*lived))
+        finally:
+            connection.execute("DELETE FROM ledger.work_items WHERE fingerprint = 'g'")
+
+    assert ("nothing_is_just_missing" in found) == (reason == "not in tryton")
+
+
+def test_what_hangs_on_a_deleted_account_untold_is_a_violation(lived: tuple[World, Ended]) -> None:
+    def delete(world: World) -> None:
+        for account in rows(world, "salesforce", "Account"):
+            change(world, "salesforce", "Account", account["Id"], IsDeleted=True)
+
+    assert "orphans_are_told" in broken(lived, delete)
+
+
+def test_an_extraction_that_is_not_proven_is_a_violation(lived: tuple[World, Ended]) -> None:
+    unproven = "UPDATE ledger.check_results SET result = '{}' WHERE name = 'complete'"
+    with _ledger(lived[0], unproven, "not_checked", "passed"):
+        assert "extractions_are_complete" in names(check(*lived))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync_pipelines.testing.simulation import books
+from sync_pipelines.testing.simulation import books, conduct
 from sync_pipelines.testing.simulation.books import Paper, Party
 from sync_pipelines.testing.simulation.life import Ended
 from sync_pipelines.testing.simulation.line import Asked
@@ -296,6 +296,7 @@ INVARIANTS: Mapping[str, Judge] = {
         audit_is_whole,
         peace_comes,
         cursors_go_forward,
+        *conduct.JUDGES,
     )
 }
 

@@ -101,6 +101,7 @@ def _watched(world: World, step: Step) -> Step:
         world.happen("step")
         if step.verb == "apply":
             world.happen("apply")
+            world.applies.append(len(world.traffic.log))
         return step.call()
 
     return replace(step, call=call)

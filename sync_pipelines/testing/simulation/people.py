@@ -89,7 +89,10 @@ def bill(world: World, method: str, path: str, **form: Any) -> dict[str, Any] | 
     ).prepare()
     response = InProcess(world.boxes["stripe"]).send(request)
     answer: dict[str, Any] = response.json()
-    return answer if response.status_code == 200 else None
+    if response.status_code != 200:
+        return None
+    world.edits.append((len(world.traffic.log), "stripe", str(answer["id"])))
+    return answer
 
 
 def _flat(form: Mapping[str, Any], inside: str = "") -> list[tuple[str, str]]:
@@ -128,6 +131,7 @@ def edit_erp(world: World, model: str, record_id: int, values: Mapping[str, Any]
             Writer(database, company=1).write(database.model(model), [([record_id], values)])
     except Fault:
         return False
+    world.edits.append((len(world.traffic.log), "tryton", f"{model},{record_id}"))
     return True
 
 
@@ -165,4 +169,5 @@ def close_period(world: World, name: str, state: str) -> bool:
     with database.transaction():
         database.change("account.period", period["id"], {"state": state})
     world.periods.append((world.clock.now(), name, state))
+    world.closings.append((len(world.traffic.log), name, state))
     return True

@@ -116,6 +116,7 @@ def _another_organisation(world: World, rng: Random) -> str:
     vendor = world.boxes["salesforce"].vendor
     before = world.boxes["salesforce"].store.all("Organization")[0]["Id"]
     vendor.admin("organization", {"id": "00DHs000000ZzZz"})
+    world.strangers.append(("salesforce", len(world.traffic.log)))
     world.afterwards.append(lambda: _do(vendor.admin, "organization", {"id": before}))
     return "another organisation answers behind salesforce's credentials"
 

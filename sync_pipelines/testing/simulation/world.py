@@ -74,6 +74,14 @@ class World:
     """Records that were there from the beginning."""
     periods: list[tuple[datetime, str, str]] = field(default_factory=list)
     """When which period of the ERP changed its state, and to what."""
+    closings: list[tuple[int, str, str]] = field(default_factory=list)
+    """The same, with the number of requests that had left by then instead of the time."""
+    applies: list[int] = field(default_factory=list)
+    """How many requests had left when each apply began."""
+    edits: list[tuple[int, str, str]] = field(default_factory=list)
+    """What others changed: how many requests had left, system, and the id ("cus_7", in the ERP "party.party,7")."""
+    strangers: list[tuple[str, int]] = field(default_factory=list)
+    """Behind which systems another organisation answers, and how many requests had left before."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     """What has to be put right again before peace can come."""
     nested: Callable[[], None] = lambda: None
