@@ -112,9 +112,8 @@ def hunt(mutant: Mutant, seeds: Sequence[int], state: Path) -> Hunt:
 
 
 def _copy(mutant: Mutant, folder: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__", ".*")
-    for each in (PACKAGE, "tests", "docs"):
-        shutil.copytree(ROOT / each, folder / each, ignore=ignored)
+    for each in (PACKAGE, "tests", "docs") if mutant.test else (PACKAGE,):
+        shutil.copytree(ROOT / each, folder / each)
     for each in ("pyproject.toml", "sync.toml"):
         shutil.copy(ROOT / each, folder / each)
     target = folder / mutant.path
@@ -164,7 +163,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["nice", "-n", "5", sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
