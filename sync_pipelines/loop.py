@@ -104,13 +104,18 @@ class Loop:
         clock: Clock | None = None,
         open_planes: OpenPlanes = planes.open_planes,
         connect: Connect = registry.connect,
+        shares_pace: bool = True,
     ) -> Iterator[Loop]:
-        """Open both planes and note the run; the systems are opened when they are first asked."""
+        """Open both planes and note the run; the systems are opened when they are first asked.
+
+        Their pace is kept together with all other processes on this ledger, unless `shares_pace` is false.
+        """
         clock = clock or SystemClock()
         with open_planes(topology, clock=clock) as (lake, ledger):
             ledger.start_run(run_id, mode)
             approval.note_versions(ledger, topology)
-            systems = Systems(topology.systems, clock=clock, connect=connect)
+            lease = ledger.lease_turns if shares_pace else None
+            systems = Systems(topology.systems, clock=clock, connect=connect, lease=lease)
             loop = cls(topology, lake, ledger, systems, run_id, mode, clock)
             try:
                 yield loop

@@ -20,8 +20,8 @@ def changed_objects(topology: Topology, system: str, *, clock: Clock | None = No
     raises when it can't be asked.
     """
     clock = clock or SystemClock()
-    systems = Systems(topology.systems, clock=clock)
     with planes.open_planes(topology, clock=clock) as (lake, ledger):
+        systems = Systems(topology.systems, clock=clock, lease=ledger.lease_turns)
         cursors = {name: lake.cursor(system, name) for name in mappings.objects(system)}
         reach = Reach(topology, systems, ledger, clock, PROBE)
         with reach.asked(system, meet=False) as opened:

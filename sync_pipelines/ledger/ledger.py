@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +30,7 @@ from sync_pipelines.ledger import (
     dead_letters,
     guard,
     links,
+    paces,
     plans,
     relation,
     runs,
@@ -334,6 +335,11 @@ class Ledger:
     def writes_by_state(self, run_id: str) -> dict[str, int]:
         with self._look() as connection:
             return writes.states_of_run(connection, run_id)
+
+    def lease_turns(self, system: str, count: int, every: timedelta, now: datetime) -> datetime:
+        """Take so many turns in a row at a system that all processes share; returns the time of the first."""
+        with self._change() as change:
+            return paces.lease(change.connection, system, count, every, now)
 
     # Approvals
 

@@ -343,6 +343,15 @@ whole_reads = Table(
 )
 """When an object was last read from its beginning."""
 
+paces = Table(
+    "paces",
+    METADATA,
+    _text("system", primary_key=True),
+    _at("free_at"),
+    prefixes=["UNLOGGED"],
+)
+"""When a system's next turn is: what a crash of the server forgets is the past second, and no call waits for a disk."""
+
 audit_entries = Table(
     "audit_entries",
     METADATA,

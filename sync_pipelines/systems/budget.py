@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,9 @@ from sync_pipelines.errors import RetryLater
 
 PROBE_SECONDS = 60.0
 """How long a system that reported its limit as used up is left alone before one call asks again."""
+
+LEASED_SECONDS = 0.5
+"""How long a stretch of turns one process takes at once from those that all processes share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,28 @@ class Usage:
         return self.used >= self.limit > 0
 
 
+Turns = Callable[[int, timedelta, datetime], datetime]
+"""Takes so many turns in a row, each an interval after the one before, and tells when the first is: not before now."""
+
+
+class OwnTurns:
+    """The turns of a process that shares them with no other."""
+
+    def __init__(self) -> None:
+        self._free_at: datetime | None = None
+
+    def __call__(self, count: int, every: timedelta, now: datetime) -> datetime:
+        first = max(self._free_at or now, now)
+        self._free_at = first + every * count
+        return first
+
+
 class Budget:
     """Pace and concurrency for one system, shared by all threads that call it.
 
-    Up to one second's worth of calls may go at once; after that they are spaced evenly.
+    Up to one second's worth of calls may go at once; after that they are spaced evenly. Where the pace is shared
+    with other processes, a short stretch of turns is leased at a time, so that few calls cost a round trip: each may
+    then be late by as much as the stretch is long, and early by so much less. What is not used by then lapses.
     """
 
     def __init__(self, name: str, calls_per_second: float, concurrency: int, *, clock: Clock) -> None:
@@ -41,7 +62,11 @@ class Budget:
         self._clock = clock
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(max(1, concurrency))
-        self._free_at: datetime | None = None
+        self._turns: Turns = OwnTurns()
+        self._stretch = 1
+        self._late = timedelta(0)
+        self._next: datetime | None = None
+        self._left = 0
         self._usage_at: datetime | None = None
 
     @contextmanager
@@ -53,6 +78,13 @@ class Budget:
                 self._clock.sleep(wait)
             yield
 
+    def share(self, turns: Turns) -> None:
+        """Take turns from where other processes take theirs too."""
+        with self._lock:
+            self._turns, self._left = turns, 0
+            self._stretch = max(1, int(LEASED_SECONDS / self._interval.total_seconds()))
+            self._late = self._interval * self._stretch if self._stretch > 1 else timedelta(0)
+
     def observe(self, usage: Usage | None) -> None:
         """Remember what the vendor said about use of its limit (None: this answer said nothing)."""
         if usage is not None:
@@ -63,9 +95,19 @@ class Budget:
         with self._lock:
             now = self._clock.now()
             self._refuse_when_exhausted(now)
-            free_at = max(self._free_at or now, now)
-            self._free_at = free_at + self._interval
-            return (free_at - self._burst - now).total_seconds()
+            turn = self._leased(now) or self._turns(self._stretch, self._interval, now)
+            if self._left == 0:
+                self._left = self._stretch
+            self._left -= 1
+            self._next = turn + self._interval
+            return (turn - (self._burst - self._late) - now).total_seconds()
+
+    def _leased(self, now: datetime) -> datetime | None:
+        """The next of the turns that were leased, if one is left that has not lapsed."""
+        if self._left and self._next is not None and now <= self._next + self._late:
+            return self._next
+        self._left = 0
+        return None
 
     def _refuse_when_exhausted(self, now: datetime) -> None:
         if self.usage is None or self._usage_at is None or not self.usage.exhausted:

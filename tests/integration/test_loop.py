@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace as changed
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from witness import Record, Records, SalesforceRecords, StripeRecords, normal, salesforce_client, stripe_client
 
 from sync_pipelines import approval, config
@@ -251,6 +251,13 @@ def test_every_step_has_checks_and_none_passes_for_want_of_records(first: Ran) -
 
     assert {c.result for c in checks if c.name == "complete"} == {Result.PASSED}
     assert first.summary["checks"]["not_checked"] == 0
+
+
+def test_every_system_is_called_at_the_pace_of_all_processes(session: Loop) -> None:
+    with session.ledger.engine.connect() as connection:
+        paced = set(connection.scalars(select(tables.paces.c.system)))
+
+    assert paced == set(session.topology.systems)
 
 
 def test_the_audit_trail_is_whole(session: Loop) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sync_pipelines import config
 from sync_pipelines.clock import SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.topology import Approval, Limit, SystemSettings, Topology
-from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.errors import FixConfiguration, RetryLater
+from sync_pipelines.sandbox.demo import SECRETS
+from sync_pipelines.sandbox.launch import open_sandbox
+from sync_pipelines.sandbox.server import serve
 from sync_pipelines.systems.registry import Systems
+
+SYNC_TOML = Path(__file__).parents[2] / "sync.toml"
+VENDORS = ("SALESFORCE", "STRIPE", "TRYTON")
 
 GOOD = """
 [planes]
@@ -344,7 +352,25 @@ def test_a_system_is_opened_when_it_is_first_needed_and_only_once() -> None:
     assert list(systems) == ["billing"]
 
 
+@pytest.mark.parametrize("name", ["salesforce", "stripe", "tryton"])
+def test_every_system_takes_its_turns_where_all_processes_take_theirs(name: str) -> None:
+    taken = []
+
+    def lease(system: str, count: int, every: timedelta, now: datetime) -> datetime:
+        taken.append((system, count, every))
+        raise RetryLater("enough is known")
+
+    with serve(open_sandbox(name)) as server:
+        urls = {f"{each}_URL": f"{server.url}/erp" if each == "TRYTON" else server.url for each in VENDORS}
+        declared = config.load(SYNC_TOML, environment={**SECRETS, **urls}).systems[name]
+        systems = Systems({name: replace(declared, calls_per_second=20, attempts=1)}, clock=SystemClock(), lease=lease)
+        with pytest.raises(RetryLater, match="enough is known"):
+            systems[name].identity()
+
+    assert taken == [(name, 10, timedelta(seconds=0.05))]
+
+
 def test_the_topology_that_we_ship_is_good_and_names_all_domains() -> None:
-    topology = config.load(Path(__file__).parents[2] / "sync.toml", environment={}, strict=False)
+    topology = config.load(SYNC_TOML, environment={}, strict=False)
 
     assert list(topology.domains) == list(DOMAINS)

@@ -31,6 +31,7 @@ from sync_pipelines.engine.port import (
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
 from sync_pipelines.systems.auth import ClientCredentials
+from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.passport import configured
@@ -116,6 +117,9 @@ class Salesforce:
         self._splitter = Splitter(("records",), {"Id": str, "SystemModstamp": str, "IsDeleted": bool | None})
         self._ids = Splitter(("records",), {"Id": str})
         self._external = Splitter(("records",), {"Id": str, "SystemModstamp": str, EXTERNAL_ID: str})
+
+    def share_pace(self, turns: Turns) -> None:
+        self._wire.budget.share(turns)
 
     def identity(self) -> str:
         """The Organization Id ("00D…"), which a refreshed sandbox does not share with production."""

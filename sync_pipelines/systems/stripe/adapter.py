@@ -30,6 +30,7 @@ from sync_pipelines.engine.port import (
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import SyncError
 from sync_pipelines.systems.auth import ApiKey
+from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Splitter
@@ -153,6 +154,9 @@ class Stripe:
         self._records = Records(wire)
         self._feed = Feed(wire, clock=clock)
         self._writer = Writer(wire, self._records)
+
+    def share_pace(self, turns: Turns) -> None:
+        self._wire.budget.share(turns)
 
     def identity(self) -> str:
         """The account id ("acct_…"); a sandbox has another one than the live account."""

@@ -29,6 +29,7 @@ from sync_pipelines.engine.port import (
 )
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split, Splitter
@@ -97,6 +98,9 @@ class Tryton:
         self._server = server
         self._writer = Writer(server)
         self._splitter = Splitter(("result",), {"id": int, VERSION: str, "last_modified_at": _Instant})
+
+    def share_pace(self, turns: Turns) -> None:
+        self._server.wire.budget.share(turns)
 
     def identity(self) -> str:
         """The company behind the user, when it was created, and the database: Tryton gives itself no id."""

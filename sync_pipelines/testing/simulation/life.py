@@ -91,6 +91,7 @@ def _open(world: World, run_id: str, mode: str) -> Any:
         clock=world.clock,
         open_planes=world.planes.open,
         connect=world.connect,
+        shares_pace=False,  # its runs take place one after the other, at a pace without an end
     )
 
 

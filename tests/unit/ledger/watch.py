@@ -26,7 +26,15 @@ TOLD_BY = {
 }
 """For each table: how the kinds of its audit entries begin, and the column that their subjects name."""
 
-TELL_NOTHING = {"step_results", "whole_reads", "check_results", "control_totals", "audit_entries", "audit_head"}
+TELL_NOTHING = {
+    "step_results",
+    "whole_reads",
+    "paces",
+    "check_results",
+    "control_totals",
+    "audit_entries",
+    "audit_head",
+}
 """What a run observed, which changes nothing, and the trail itself."""
 
 _WATCH = """

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import heapq
 import threading
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sync_pipelines.errors import RetryLater
 from sync_pipelines.sandbox.clock import VirtualClock
-from sync_pipelines.systems.budget import Budget, RetryBudget, Usage
+from sync_pipelines.systems.budget import Budget, OwnTurns, RetryBudget, Usage
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -118,3 +123,81 @@ def test_retries_are_paid_from_successes():
     assert spent == [True, True, False]
     assert not too_early
     assert budget.spend()
+
+
+def processes(turns, calls_per_second, pauses) -> Iterator[float]:
+    """The seconds at which processes call one system, each after its next pause; what comes first goes first."""
+    due = []
+    for number, waits in enumerate(pauses):
+        clock = VirtualClock(START)
+        budget = Budget("crm", calls_per_second, 4, clock=clock)
+        budget.share(turns)
+        due.append((0.0, number, clock, budget, iter(waits)))
+    heapq.heapify(due)
+    while due:
+        at, number, clock, budget, waits = heapq.heappop(due)
+        clock.advance(at - seconds(clock))
+        with budget.slot():
+            yield seconds(clock)
+        if (pause := next(waits, None)) is not None:
+            heapq.heappush(due, (seconds(clock) + pause, number, clock, budget, waits))
+
+
+BURSTS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.6, 3.0]), st.integers(1, 12)), min_size=1, max_size=4)
+
+
+@example(10, [[(0.0, 1), (0.5, 5)], [(0.5, 10)]])
+@example(10, [[(3.0, 5)]] * 3)
+@given(st.sampled_from([0.5, 1, 4, 10]), st.lists(BURSTS, min_size=1, max_size=3))
+def test_processes_that_share_a_pace_never_exceed_it_together(calls_per_second, bursts):
+    pauses = [[each for pause, size in of_one for each in (pause, *[0.0] * (size - 1))] for of_one in bursts]
+
+    calls = sorted(processes(OwnTurns(), calls_per_second, pauses))
+
+    interval = 1 / calls_per_second
+    free_at = 0.0
+    for at in calls:
+        assert free_at <= at + max(0.0, 1 - interval) + 1e-3
+        free_at = max(free_at, at) + interval
+    assert len(calls) == sum(map(len, pauses)) + len(pauses)
+
+
+def test_processes_that_call_without_a_pause_use_the_whole_pace_together():
+    calls = sorted(processes(OwnTurns(), 20, [[0.0] * 99, [0.0] * 99]))
+
+    assert calls[-1] == pytest.approx(10, abs=1)
+    assert max(later - earlier for earlier, later in pairwise(calls)) <= 0.5
+
+
+def test_a_stretch_of_turns_is_leased_at_a_time_and_lapses(clock):
+    leased = []
+
+    def turns(count, every, now):
+        leased.append((count, every, (now - START).total_seconds()))
+        return now
+
+    budget = Budget("crm", 10, 4, clock=clock)
+    budget.share(turns)
+    for pause in (0, 0.1, 0.1, 5, 0):
+        clock.advance(pause)
+        with budget.slot():
+            pass
+
+    assert leased == [(5, timedelta(seconds=0.1), at) for at in (0, 5.2)]
+
+
+def test_a_slow_pace_is_leased_turn_by_turn(clock):
+    asked = []
+
+    def turns(count, every, now):
+        asked.append(count)
+        return now + timedelta(seconds=2) * (len(asked) - 1)
+
+    budget = Budget("crm", 0.5, 4, clock=clock)
+    budget.share(turns)
+    for _ in range(3):
+        with budget.slot():
+            pass
+
+    assert asked == [1, 1, 1]
+    assert seconds(clock) == pytest.approx(6)

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _create_circuits()
     _create_pauses()
     _create_whole_reads()
+    _create_paces()
 
 
 def _extend_writes() -> None:
@@ -137,4 +138,15 @@ def _create_pauses() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("system", name="pauses_pkey"),
         schema=SCHEMA,
+    )
+
+
+def _create_paces() -> None:
+    op.create_table(
+        "paces",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("system", name="paces_pkey"),
+        schema=SCHEMA,
+        prefixes=["UNLOGGED"],
     )
