@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sync_pipelines import lookup
 from sync_pipelines.domains.money import spell
 from sync_pipelines.engine.port import State
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import FixConfiguration
-from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger, SavedWrite
 from sync_pipelines.ledger.audit import AuditEntry
+from sync_pipelines.ledger.directory import Known
 from sync_pipelines.ledger.story import Story
-from sync_pipelines.lookup import Known
 
 Row = dict[str, Any]
 Chronicle = dict[str, list[Row]]
@@ -24,22 +22,15 @@ FOR_PEOPLE = ("Deal", "Records", "Blocked", "Course")
 """The headings that a terminal shows; machines get the others too."""
 
 
-def tell(topology: Topology, lake: Lake, ledger: Ledger, word: str) -> Chronicle:
+def tell(topology: Topology, ledger: Ledger, word: str) -> Chronicle:
     """Everything about the deal, or the record, that a word names; `FixConfiguration` where nothing is known."""
-    with lake.transaction():
-        known = lookup.records(lake, topology, word)
-        deals, family = lookup.deal(lake, topology, known)
-        story = ledger.story(word, [each.address for each in family], deals=deals)
-        here = {each.address for each in family}
-        there = {(m.domain, m.system, m.record_id) for m in story.links if m.until is None} - here
-        family += lookup.at(lake, topology, sorted(there))
-        held = lookup.held(lake, topology, {each.link_id for each in story.links})
-    if not any((family, story.writes, story.work_items, story.audit)):
+    story = ledger.story(word, {name: settings.leader for name, settings in topology.domains.items()})
+    if not any((story.records, story.writes, story.work_items, story.audit)):
         raise FixConfiguration(f"nothing is known of {word!r}: give an order, invoice or customer number")
     return {
-        "Deal": [{"correlation id": each} for each in sorted(deals)],
-        "Records": [_record(each) for each in sorted(family, key=_by_domain(topology))],
-        "Blocked": [*_blocked(story), *_held(topology, story, held)],
+        "Deal": [{"correlation id": each} for each in sorted(story.deals)],
+        "Records": [_record(each) for each in sorted(story.records, key=_by_domain(topology))],
+        "Blocked": [*_blocked(story), *_held(topology, story)],
         "Course": [_happened(entry, _subjects(story)) for entry in story.audit],
         "Links": [asdict(each) for each in story.links],
         "Writes": [_write(saved) for saved in story.writes],
@@ -57,7 +48,7 @@ def tell(topology: Topology, lake: Lake, ledger: Ledger, word: str) -> Chronicle
 
 def _by_domain(topology: Topology) -> Any:
     places = {name: place for place, name in enumerate(topology.domains)}
-    return lambda each: (places[each.domain], each.number or "", each.system, each.record_id)
+    return lambda each: (places.get(each.domain, len(places)), each.number or "", each.system, each.record_id)
 
 
 def _record(each: Known) -> Row:
@@ -65,7 +56,7 @@ def _record(each: Known) -> Row:
         "domain": each.domain,
         "system": each.system,
         "record_id": each.record_id,
-        "label": each.label,
+        "label": each.label or each.record_id,
         "status": "deleted" if each.is_deleted else each.status,
         "amount": _money(each.amount_minor, each.currency),
         "set aside": each.refused,
@@ -95,15 +86,15 @@ def _blocked(story: Story) -> Iterator[Row]:
             yield {"what": what, "since": saved.updated_at, "whose": "the next run reads it back"}
 
 
-def _held(topology: Topology, story: Story, held: Sequence[tuple[str, str, str, str]]) -> Iterator[Row]:
+def _held(topology: Topology, story: Story) -> Iterator[Row]:
     """What plans held back, where no exception says so already."""
     links = {(m.domain, m.system, m.record_id): m.link_id for m in story.links}
     told = {links.get((i.domain, i.system, i.record_id)) for i in story.work_items if i.resolved_at is None}
-    for domain, target, link_id, reason in held:
-        if link_id not in told:
-            owner = topology.domains[domain].exceptions["default"]
-            since = min(m.since for m in story.links if m.link_id == link_id)
-            yield {"what": f"{domain} for {target}: {reason}", "since": since, "whose": owner}
+    for held in story.held_back:
+        if held.link_id not in told and held.domain in topology.domains:
+            owner = topology.domains[held.domain].exceptions["default"]
+            since = min(m.since for m in story.links if m.link_id == held.link_id)
+            yield {"what": f"{held.domain} for {held.target}: {held.reason}", "since": since, "whose": owner}
 
 
 def _subjects(story: Story) -> Mapping[str, str]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sync_pipelines import config
     from sync_pipelines.engine.outcome import Planned
     from sync_pipelines.engine.plan import Write
-    from sync_pipelines.lake import Lake
     from sync_pipelines.ledger import Ledger
 
 DONE, FAILED, MISCONFIGURED, DIFFERENCES = 0, 1, 2, 3
@@ -247,12 +246,8 @@ def status(
     from sync_pipelines.chronicle import FOR_PEOPLE, tell
     from sync_pipelines.terminal import Terminal
 
-    if number:
-        with _planes(topology) as (settings, lake, ledger):
-            told = tell(settings, lake, ledger, number)
-    else:
-        with _ledger(topology) as ledger:
-            told = _last_run(ledger)
+    with _deciding(topology) as (settings, ledger):
+        told = tell(settings, ledger, number) if number else _last_run(ledger)
     if as_json:
         _print_json(told)
     else:
@@ -496,16 +491,6 @@ def _hand_over(summary: dict[str, Any], *, as_json: bool, terminal: Any) -> None
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
-
-
-@contextmanager
-def _planes(path: Path) -> Iterator[tuple[config.Topology, Lake, Ledger]]:
-    """Both planes, without any system."""
-    from sync_pipelines import config, planes
-
-    topology = config.load(path, strict=False)
-    with planes.server(topology), planes.open_planes(topology) as (lake, ledger):
-        yield topology, lake, ledger
 
 
 @contextmanager

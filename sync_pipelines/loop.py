@@ -23,7 +23,7 @@ from sync_pipelines import approval, mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, clearing, correlation, period, policy, proof
+from sync_pipelines.engine import claim, clearing, correlation, directory, period, policy, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import correction as correcting
 from sync_pipelines.engine import extract as extracting
@@ -157,6 +157,7 @@ class Loop:
         """Turn a system's raw records into canonical records of a domain."""
         self._show(domain, system)
         with self.lake.transaction():
+            directory.remember(self.lake, DOMAINS[domain], system)
             conformed = conforming.conform(
                 self.lake,
                 DOMAINS[domain],
@@ -165,6 +166,9 @@ class Loop:
                 lineage=mappings.lineage(system, domain),
                 limit_deletes=self.topology.domains[domain].limit_deletes,
             )
+        kept = self.ledger.directory_kept(domain, system)
+        if entries := directory.changes(self.lake, DOMAINS[domain], system, kept=kept):
+            self.ledger.keep_directory(entries)
         return self._kept(f"{domain}/{system}", conformed)
 
     @_alone
@@ -219,6 +223,7 @@ class Loop:
         )
         approval.note_versions(self.ledger, self.topology)
         saved = self.ledger.save_plan(origin, writes)
+        self.ledger.keep_held_back(domain, target, self._held_back(domain, target))
         self._planned.add(saved.plan_id)
         assessed = self._assessed(saved, self.ledger.writes(saved.plan_id))
         creates = saved.counts.get(Operation.CREATE, 0)
@@ -430,12 +435,19 @@ class Loop:
         lineages = {s: mappings.lineage(s, domain) for s in settings.systems} if settings.clears else {}
         return clearing.believed(self.lake, settings, lineages)
 
+    def _held_back(self, domain: str, target: str) -> list[tuple[str, str]]:
+        """What the last plan of a domain for a target did not plan, by link id, and why."""
+        return [
+            (each, why)
+            for each, why in self.lake.rows(f"SELECT link_id, reason FROM {planning.held_back(domain, target)}")
+        ]
+
     def _corrected(self, domain: str, target: str, writes: list[Write]) -> list[Write]:
         """What was planned, with people's corrections in it; those that hold no longer are ended."""
         made = self.ledger.open_corrections(domain, target)
         if not made:
             return writes
-        held = {link_id for (link_id,) in self.lake.rows(f"SELECT link_id FROM {planning.held_back(domain, target)}")}
+        held = {link_id for link_id, _ in self._held_back(domain, target)}
         kept, ended = correcting.corrected(writes, made, held=held)
         self.ledger.end_corrections(domain, target, ended, why="what is to be sent is something else now, or nothing")
         return kept

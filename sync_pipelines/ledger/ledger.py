@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, create_engine, func, select
@@ -28,6 +29,7 @@ from sync_pipelines.ledger import (
     circuits,
     corrections,
     dead_letters,
+    directory,
     guard,
     links,
     paces,
@@ -48,9 +50,12 @@ from sync_pipelines.ledger.dead_letters import Letter
 from sync_pipelines.ledger.migrations import migrate
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.runs import Run
-from sync_pipelines.ledger.story import Address, Story
+from sync_pipelines.ledger.story import Story
 from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
 from sync_pipelines.ledger.writes import Attempt, SavedWrite
+
+if TYPE_CHECKING:
+    from sync_pipelines.engine.directory import Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +373,23 @@ class Ledger:
         with self._look() as connection:
             return versions.author(connection, subject, version)
 
+    # The directory
+
+    def directory_kept(self, domain: str, system: str) -> str | None:
+        """The fingerprint of what the directory holds of a domain and system; None where that is nothing yet."""
+        with self._look() as connection:
+            return directory.kept(connection, domain, system)
+
+    def keep_directory(self, entries: Entries) -> None:
+        """Bring the directory up to date with the canonical records of one domain and system."""
+        with self._change() as change:
+            directory.keep(change.connection, entries)
+
+    def keep_held_back(self, domain: str, target: str, reasons: Sequence[tuple[str, str]]) -> None:
+        """Say what the last plan held back, by link id and reason."""
+        with self._change() as change:
+            directory.keep_held_back(change.connection, domain, target, reasons)
+
     # Exceptions
 
     def sync_work_items(self, domain: str, found: Iterable[Assigned], *, run_id: str) -> Synced:
@@ -451,10 +473,13 @@ class Ledger:
         with self._look() as connection:
             return audit.about(connection, [subject])
 
-    def story(self, word: str, records: Collection[Address] = (), *, deals: Collection[str] = ()) -> Story:
-        """What happened to records and deals, and to what a word names: a label, an id in any system, or a link id."""
+    def story(self, word: str, leaders: Mapping[str, str] = MappingProxyType({})) -> Story:
+        """All that is known of the records that a word names: by a number, a label or an id in any system.
+
+        With `leaders`, the leading systems by domain, it is the story of their deals; without, their own.
+        """
         with self._look() as connection:
-            return story.story(connection, word, records, deals)
+            return story.story(connection, word, leaders)
 
     def _look(self) -> AbstractContextManager[Connection]:
         return self.engine.connect()

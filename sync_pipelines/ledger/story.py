@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, literal, or_, select, tuple_, union
 
-from sync_pipelines.ledger import audit, work_items, writes
+from sync_pipelines.ledger import audit, directory, work_items, writes
 from sync_pipelines.ledger import tables as t
 from sync_pipelines.ledger.audit import AuditEntry
+from sync_pipelines.ledger.directory import Address, HeldBack, Known
 from sync_pipelines.ledger.work_items import WorkItem
 from sync_pipelines.ledger.writes import Attempt, SavedWrite
 
@@ -43,37 +44,44 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened to a record in every system, to what was written for it, and who has to work on it."""
+    """What records and deals are, what happened to them and to what was written for them, and who has to work on it."""
 
+    deals: set[str]
+    records: list[Known]
     links: list[Membership]
     writes: list[SavedWrite]
     attempts: list[Attempt]
     work_items: list[WorkItem]
     audit: list[AuditEntry]
     waits: list[Wait]
+    held_back: list[HeldBack]
 
 
-Address = tuple[str, str, str]
-"""Domain, system and record id."""
+def story(connection: Connection, word: str, leaders: Mapping[str, str]) -> Story:
+    """The story of the records that a word names and of their deals; the word may be a write's or a link's too.
 
-
-def story(connection: Connection, word: str, records: Collection[Address], deals: Collection[str] = ()) -> Story:
-    """The story of some records and deals, and of what a word names: a label, an id in any system, or a link id."""
+    It takes as many statements for a deal of a hundred records as for one.
+    """
+    deals, family = directory.family(connection, directory.named(connection, word), leaders)
+    records = {each.address for each in family}
     link_ids = _link_ids(connection, word, records)
     memberships = _memberships(connection, link_ids)
+    linked = {(each.domain, each.system, each.record_id) for each in memberships}
+    here = {(each.domain, each.system, each.record_id) for each in memberships if each.until is None}
     found = writes.about(connection, link_ids)
     write_ids = [saved.write.request.write_id for saved in found]
-    items = work_items.about(
-        connection, word, [*records, *((each.domain, each.system, each.record_id) for each in memberships)]
-    )
+    items = work_items.about(connection, word, records | linked)
     subjects = [*deals, *link_ids, *write_ids, *(item.fingerprint for item in items)]
     return Story(
+        deals=deals,
+        records=[*family, *directory.at(connection, here - records)],
         links=memberships,
         writes=found,
         attempts=writes.attempts_of(connection, write_ids),
         work_items=items,
         audit=audit.about(connection, subjects),
         waits=_waits(connection, link_ids),
+        held_back=directory.held_of(connection, link_ids),
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -351,6 +352,45 @@ paces = Table(
     prefixes=["UNLOGGED"],
 )
 """When a system's next turn is: what a crash of the server forgets is the past second, and no call waits for a disk."""
+
+records = Table(
+    "records",
+    METADATA,
+    _text("record_id", primary_key=True),
+    _text("domain", primary_key=True),
+    _text("system", primary_key=True),
+    _text("number", optional=True),
+    _text("label", optional=True),
+    _text("status", optional=True),
+    *_stake(),
+    _text("correlation_id", optional=True),
+    Column("is_deleted", Boolean, nullable=False),
+    _text("refused", optional=True),
+)
+"""The directory: what the lake's canonical records are called and come to, so that one is found without the lake."""
+
+for _name in ("number", "label", "correlation_id"):
+    Index(f"records_upper_{_name}_idx", func.upper(records.c[_name]))
+
+directories = Table(
+    "directories",
+    METADATA,
+    _text("domain", primary_key=True),
+    _text("system", primary_key=True),
+    _text("fingerprint"),
+)
+"""What `records` holds of a domain and system, as a fingerprint: equal ones mean that it is up to date."""
+
+held_back = Table(
+    "held_back",
+    METADATA,
+    _text("domain", primary_key=True),
+    _text("target", primary_key=True),
+    _text("link_id", primary_key=True),
+    _text("reason", primary_key=True),
+    Index(None, "link_id"),
+)
+"""What the last plan of a domain for a target wanted and did not plan, and why."""
 
 audit_entries = Table(
     "audit_entries",

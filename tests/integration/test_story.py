@@ -186,4 +186,4 @@ def test_a_story_of_one_customer_is_not_that_of_all_its_deals(books: Books) -> N
 
 
 def _tell(books: Books, word: str) -> Chronicle:
-    return tell(books.loop.topology, books.loop.lake, books.loop.ledger, word)
+    return tell(books.loop.topology, books.loop.ledger, word)

@@ -23,6 +23,8 @@ def upgrade() -> None:
     _create_pauses()
     _create_whole_reads()
     _create_paces()
+    _create_directory()
+    _create_held_back()
 
 
 def _extend_writes() -> None:
@@ -126,6 +128,48 @@ def _create_whole_reads() -> None:
         sa.PrimaryKeyConstraint("system", "object", name="whole_reads_pkey"),
         schema=SCHEMA,
     )
+
+
+def _create_directory() -> None:
+    op.create_table(
+        "records",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("correlation_id", sa.Text(), nullable=True),
+        sa.Column("is_deleted", sa.Boolean(), nullable=False),
+        sa.Column("refused", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("record_id", "domain", "system", name="records_pkey"),
+        schema=SCHEMA,
+    )
+    for name in ("number", "label", "correlation_id"):
+        op.create_index(f"records_upper_{name}_idx", "records", [sa.text(f"upper({name})")], schema=SCHEMA)
+    op.create_table(
+        "directories",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", "system", name="directories_pkey"),
+        schema=SCHEMA,
+    )
+
+
+def _create_held_back() -> None:
+    op.create_table(
+        "held_back",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("link_id", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", "target", "link_id", "reason", name="held_back_pkey"),
+        schema=SCHEMA,
+    )
+    op.create_index("held_back_link_id_idx", "held_back", ["link_id"], schema=SCHEMA)
 
 
 def _create_pauses() -> None:
