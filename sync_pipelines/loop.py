@@ -197,7 +197,7 @@ class Loop:
     @_alone
     def plan(self, domain: str, target: str) -> Planned:
         """Compute and save the writes that a target needs; it writes to no system."""
-        settings = self.topology.domains[domain]
+        settings, clears = self.topology.domains[domain], self._clearing(domain)
         self._show(domain, target)
         self._keep_periods(domain, target)
         with self._links():
@@ -210,7 +210,7 @@ class Loop:
                 numbers=correlation.numbers(self.lake, self.topology.domains),
                 can_move=mappings.keeps_posting_date(target, domain),
                 today=self._today(),
-                clearing=self._clearing(domain),
+                clearing=clears,
             )
         writes = policy.with_corrected(settings, self._corrected(domain, target, writes))
         origin = Origin(
@@ -239,7 +239,10 @@ class Loop:
                 held=waiting + len(saved.held),
                 still_wanted=tuple(w.write.request.write_id for w in saved.held if w.state in OPEN),
                 amounts=saved.amounts,
-                checks=(policy.within_limits(domain, target, waits=assessed.past),),
+                checks=(
+                    policy.within_limits(domain, target, waits=assessed.past),
+                    *clearing.checks(domain, target, settings, clears),
+                ),
                 waiting=len(assessed.waiting),
                 waits=assessed.past,
             ),

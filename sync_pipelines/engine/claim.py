@@ -33,6 +33,9 @@ MATCH = (
     Claim("no_duplicates", "No system holds the same thing twice."),
 )
 PLAN = (Claim("within_limits", "The plan is no larger than a plan may be without a person."),)
+CLEARING = (
+    Claim("cleared_fields_arrive", "Whether a field that may be cleared is empty can be told of every record."),
+)
 WRITES = (
     Claim("all_confirmed", "Every planned write was confirmed by the system."),
     Claim("nothing_in_doubt", "Of every write it is known whether it was committed.", blocking=True),
@@ -61,7 +64,7 @@ def claims(topology: Topology, subject: str) -> tuple[Claim, ...]:
         case ["links"]:
             return MATCH
         case ["plan", _]:
-            return PLAN
+            return PLAN + (CLEARING if topology.domains[domain].clears else ())
         case ["writes", _]:
             return WRITES
     return CONFORM

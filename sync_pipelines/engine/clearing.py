@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sync_pipelines.engine.lake import Lake
+from sync_pipelines.engine.outcome import Check, Result
 from sync_pipelines.engine.topology import DomainSettings
 
 
@@ -22,6 +23,21 @@ def believed(
         for name in settings.clears
         if (origins := lineages[settings.owners[name]].get(name)) and all(_arrives(lake, each) for each in origins)
     )
+
+
+def checks(domain: str, target: str, settings: DomainSettings, clearing: Collection[str]) -> tuple[Check, ...]:
+    """The claim of a plan that each field in `clears` still arrives; none where no field may be cleared."""
+    lost = [name for name in settings.clears if name not in clearing]
+    check = Check(
+        name="cleared_fields_arrive",
+        subject=f"{domain}/plan/{target}",
+        claim=f"Every {domain} field that its owner may clear in {target} arrives in every record of the owner.",
+        result=Result.FAILED if lost else Result.PASSED,
+        count=len(lost),
+        sample=tuple({"field": name} for name in lost[:5]),
+        reason=f"not cleared: {', '.join(lost)}" if lost else "",
+    )
+    return (check,) if settings.clears else ()
 
 
 def _arrives(lake: Lake, origin: str) -> bool:

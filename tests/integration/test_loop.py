@@ -738,6 +738,7 @@ def test_what_its_owner_has_emptied_is_cleared_and_a_field_that_vanished_clears_
         assert sum(before[number] != phone for number, phone in after.items()) == cleared.wrote["stripe"] == 1
         assert cleared.summary["findings"].get("customer", {}).get("differs", 0) == 0
         assert (lost.result, lost.sample) == (Result.FAILED, ({"field": "Phone"},))
+        assert [c.result for c in vanished.told["customer/plan/stripe"].checks] == [Result.PASSED, Result.FAILED]
         assert vanished.wrote.total() == 0
         assert _phones(world) == after
 

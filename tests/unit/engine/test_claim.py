@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sync_pipelines import config
-from sync_pipelines.engine.claim import CONFORM, EXTRACTION, MATCH, PLAN, WRITES, Claim, claims, not_checked
+from sync_pipelines.engine.claim import CLEARING, CONFORM, EXTRACTION, MATCH, PLAN, WRITES, Claim, claims, not_checked
 from sync_pipelines.engine.outcome import Result
 
 TOPOLOGY = config.load(Path(__file__).parents[3] / "sync.toml", environment={}, strict=False)
@@ -26,6 +27,13 @@ TOPOLOGY = config.load(Path(__file__).parents[3] / "sync.toml", environment={}, 
 )
 def test_an_address_says_what_is_claimed(subject: str, claimed: tuple[Claim, ...]) -> None:
     assert claims(TOPOLOGY, subject) == claimed
+
+
+def test_where_fields_may_be_cleared_a_plan_claims_that_they_arrive() -> None:
+    customer = replace(TOPOLOGY.domains["customer"], clears=["phone"])
+    topology = replace(TOPOLOGY, domains={"customer": customer})
+
+    assert claims(topology, "customer/plan/stripe") == PLAN + CLEARING
 
 
 def test_what_finance_signs_is_claimed_for_each_pair_of_systems() -> None:

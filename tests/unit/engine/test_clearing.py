@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from scene import settings
 
-from sync_pipelines.engine.clearing import believed
+from sync_pipelines.engine.clearing import believed, checks
+from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.port import Page
 from sync_pipelines.lake import Lake
 
@@ -45,3 +46,13 @@ def test_an_empty_value_is_a_statement_only_where_every_record_carries_its_field
 
 def test_nothing_is_asked_where_no_field_may_be_cleared(lake: Lake) -> None:
     assert believed(lake, settings("customer"), {}) == frozenset()
+
+
+def test_a_field_that_is_not_cleared_because_it_does_not_arrive_is_told() -> None:
+    declared = settings("customer", clears=["phone", "website"])
+
+    (lost,), (whole,) = (checks("customer", "erp", declared, each) for each in (["phone"], ["phone", "website"]))
+
+    assert (lost.result, lost.count, lost.reason) == (Result.FAILED, 1, "not cleared: website")
+    assert whole.result is Result.PASSED
+    assert checks("customer", "erp", settings("customer"), []) == ()
