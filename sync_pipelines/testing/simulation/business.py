@@ -272,7 +272,7 @@ def _account_deleted(world: World, rng: Random) -> str | None:
 
 
 def _account_restored(world: World, rng: Random) -> str | None:
-    gone = [a for a in rows(world, "salesforce", "Account") if a["IsDeleted"] and not a["MasterRecordId"]]
+    gone = [a for a in rows(world, "salesforce", "Account") if a["IsDeleted"] and not a.get("MasterRecordId")]
     if not gone:
         told = _account_deleted(world, rng)
         gone = [a for a in rows(world, "salesforce", "Account") if told and a["IsDeleted"]]
@@ -301,7 +301,7 @@ def _loser_purged(world: World, rng: Random) -> str | None:
 def _accounts_merged_again(world: World, rng: Random) -> str | None:
     """A survivor is itself merged into another: a chain."""
     told = _accounts_merged(world, rng)
-    survivors = {a["MasterRecordId"] for a in _merged(world)}
+    survivors = {a.get("MasterRecordId") for a in _merged(world)}
     chained = [a for a in people.live(world, "Account") if a["Id"] in survivors]
     others = [a for a in people.live(world, "Account") if a["Id"] not in survivors]
     if not told or not chained or not others:
@@ -321,7 +321,7 @@ def _unmerged(world: World, rng: Random) -> str | None:
 
 
 def _merged(world: World) -> Sequence[Mapping[str, Any]]:
-    return [a for a in rows(world, "salesforce", "Account") if a["MasterRecordId"] and a["IsDeleted"]]
+    return [a for a in rows(world, "salesforce", "Account") if a.get("MasterRecordId") and a["IsDeleted"]]
 
 
 def _party_deleted(world: World, rng: Random) -> str | None:
