@@ -66,7 +66,12 @@ def _measured(topology: Topology, records: int) -> dict[str, object]:
         look_up = _of_query(ledger, lambda: ledger.find_writes(["w1"]))
         with ledger.engine.connect() as connection:
             rows = {name: connection.scalar(text(f"SELECT count(*) FROM ledger.{name}")) for name in FILLED}
-    environment = {**os.environ, "SYNC_STATE": str(topology.state), "SYNC_TOPOLOGY": str(SYNC_TOML)}
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "PYTHONPYCACHEPREFIX": str(topology.state / "bytecode"),  # compiled once, as in any installation
+        "SYNC_STATE": str(topology.state),
+        "SYNC_TOPOLOGY": str(SYNC_TOML),
+    }
     bare, imports, whole = (
         _of_process([sys.executable, "-c", *each], environment)
         for each in (["pass"], [IMPORTS], [COMMAND, "status", word])

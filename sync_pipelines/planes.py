@@ -6,12 +6,15 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.engine.topology import Topology
-from sync_pipelines.lake import Lake
 from sync_pipelines.ledger import Ledger, address
 from sync_pipelines.ledger.embedded import Embedded
+
+if TYPE_CHECKING:
+    from sync_pipelines.lake import Lake
 
 DATABASE = "sync"
 """The embedded database that holds the ledger and, in a schema of its own, the lake's catalog."""
@@ -61,6 +64,8 @@ def actor() -> str:
 @contextmanager
 def open_planes(topology: Topology, *, clock: Clock | None = None) -> Iterator[tuple[Lake, Ledger]]:
     """The lake and the ledger, migrated and ready."""
+    from sync_pipelines.lake import Lake  # takes longer to load than the commands that need the ledger alone to run
+
     url = database_url(topology)
     data = topology.planes.lake or str(topology.state / "lake")
     ledger = Ledger.open(url, clock=clock or SystemClock(), actor=actor())

@@ -34,6 +34,14 @@ LONGEST = 500
 _BEFORE = "directory_before"
 
 
+def _clean(name: str) -> str:
+    return f"left(replace({name}, chr(0), ''), {LONGEST}) AS {name}"
+
+
+_CLEAN = ", ".join(_clean(name) if kind == "VARCHAR" else name for name, kind in KINDS.items())
+"""The columns as PostgreSQL can keep them: without NUL, and no longer than an index has place for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entries:
     """What brings the kept entries of one domain and system up to date."""
@@ -61,10 +69,10 @@ def changes(lake: Lake, domain: Domain, system: str, *, kept: str | None) -> Ent
     if fingerprint == kept:
         return None
     if kept is None or kept != _fingerprint(lake, _BEFORE):
-        found = lake.arrow(f"SELECT * FROM {now}")
+        found = lake.arrow(f"SELECT {_CLEAN} FROM {now}")
         return Entries(domain.name, system, fingerprint, found, gone=(), is_whole=True)
-    found = lake.arrow(f"SELECT * FROM {now} EXCEPT SELECT * FROM {_BEFORE}")
-    gone = lake.rows(f"SELECT record_id FROM (SELECT * FROM {_BEFORE} EXCEPT SELECT * FROM {now})")
+    found = lake.arrow(f"SELECT {_CLEAN} FROM (SELECT * FROM {now} EXCEPT SELECT * FROM {_BEFORE})")
+    gone = lake.rows(f"SELECT {_clean('record_id')} FROM (SELECT * FROM {_BEFORE} EXCEPT SELECT * FROM {now})")
     return Entries(domain.name, system, fingerprint, found, tuple(each for (each,) in gone), is_whole=False)
 
 
@@ -88,7 +96,7 @@ def _told(source: str, kind: str) -> str:
         return f"coalesce({quoted(source)}, false)"
     if kind == "BIGINT":
         return f"CAST({quoted(source)} AS {kind})"
-    return f"left(replace({quoted(source)}, chr(0), ''), {LONGEST})"
+    return quoted(source)
 
 
 def _fingerprint(lake: Lake, relation: str) -> str:

@@ -51,6 +51,8 @@ class Embedded:
         """Create the server where it is missing, start it where it is not running, wait until it answers."""
         folder = folder.absolute()
         server, owner, clock = cls(folder, _socket_folder(folder)), postgres.account(), clock or SystemClock()
+        if server._answers():
+            return server
         for _ in range(240):
             with _alone(folder):
                 server._launch_unless_running(owner)
@@ -75,7 +77,9 @@ class Embedded:
 
     @property
     def running(self) -> bool:
-        return (self.folder / "PG_VERSION").exists() and _is_running(self.folder, postgres.account())
+        if not (self.folder / "PG_VERSION").exists():
+            return False
+        return self._answers() or _is_running(self.folder, postgres.account())
 
     def url(self, database: str) -> str:
         """For SQLAlchemy on psycopg 3."""

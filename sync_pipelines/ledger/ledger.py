@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 
@@ -55,6 +54,8 @@ from sync_pipelines.ledger.work_items import Assigned, Synced, WorkItem
 from sync_pipelines.ledger.writes import Attempt, SavedWrite
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sync_pipelines.engine.directory import Entries
 
 
