@@ -220,9 +220,6 @@ def _hunted(chosen: Sequence[Mutant], hunt_one: Callable[[Mutant], Hunt], *, job
         shutil.rmtree(STATE, ignore_errors=True)
 
 
-HEAD = "| Deliberate bug | What it does | Caught by |"
-
-
 def with_table(page: str, hunts: Sequence[Hunt]) -> str:
     """A page with what these hunts came to in the rows of its table; rows of other mutants stay as they are."""
     told = {each.mutant.name: _row(each) for each in hunts}
