@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Extraction, Result
@@ -62,10 +64,13 @@ def extract(
 def _append(
     lake: Lake, system: System, object: str, shape: Shape, since: Cursor | None, run_id: str, clock: Clock
 ) -> tuple[int, int]:
+    """What was read and what of it was news. Reading again from the beginning leaves the cursor where it is."""
     read = appended = 0
+    held = lake.cursor(system.name, object) if since is None else None
     for page in system.read(object, shape, since):
         read += len(page.record_ids)
-        appended += lake.append_page(system.name, object, page, run_id=run_id, at=clock.now())
+        kept = page if held is None else replace(page, cursor=held)
+        appended += lake.append_page(system.name, object, kept, run_id=run_id, at=clock.now())
     return read, appended
 
 

@@ -420,6 +420,68 @@ def _status_unknown(world: World, rng: Random) -> str | None:
     return f"contract {contract['ContractNumber']} has a new status"
 
 
+def _computed_anew(world: World, rng: Random) -> str | None:
+    """A field that the CRM computes moves, and the record's time of change does not."""
+    account = _one(rng, people.live(world, "Account"))
+    if account is None:
+        return None
+    moved = {**account, "Phone": f"+1 555 {rng.randint(1000, 9999)}"}
+    world.boxes["salesforce"].store.put("Account", account["Id"], moved)
+    return f"the phone of {account['AccountNumber']} is computed anew, without a time of change"
+
+
+# Events of billing: hints that may be lost, late, doubled and out of order
+
+
+def _event_lost(world: World, rng: Random) -> str | None:
+    """Something changes in billing, and the feed never tells."""
+    told, events = _billed_change(world, rng)
+    for event in events:
+        world.boxes["stripe"].store.delete("_event", event["id"])
+    return f"{told}, and its event is lost" if told and events else told
+
+
+def _event_late(world: World, rng: Random) -> str | None:
+    """The feed tells three days after."""
+    told, events = _billed_change(world, rng)
+    store = world.boxes["stripe"].store
+    for event in events:
+        store.delete("_event", event["id"])
+
+    def tell() -> None:
+        for event in events:
+            store.put("_event", event["id"], event)
+
+    world.afterwards.append(tell)
+    return f"{told}, and its event comes late" if told and events else told
+
+
+def _event_doubled(world: World, rng: Random) -> str | None:
+    told, events = _billed_change(world, rng)
+    for event in events:
+        double = {**event, "id": f"{event['id']}2"}
+        world.boxes["stripe"].store.put("_event", double["id"], double)
+    return f"{told}, and its event comes twice" if told and events else told
+
+
+def _events_out_of_order(world: World, rng: Random) -> str | None:
+    """What happened later says that it happened earlier."""
+    first, before = _billed_change(world, rng)
+    second, after = _billed_change(world, rng)
+    store = world.boxes["stripe"].store
+    for early, late in zip(before, after, strict=False):
+        store.put("_event", early["id"], {**early, "created": late["created"] + 1})
+        store.put("_event", late["id"], {**late, "created": early["created"]})
+    return f"{first}, then {second}, told the other way round" if first and second else None
+
+
+def _billed_change(world: World, rng: Random) -> tuple[str | None, list[Mapping[str, Any]]]:
+    """A change in billing, and the events that tell of it."""
+    before = {event["id"] for event in rows(world, "stripe", "_event")}
+    told = _customer_edited(world, rng)
+    return told, [event for event in rows(world, "stripe", "_event") if event["id"] not in before]
+
+
 def _both_sides_edited(world: World, rng: Random) -> str | None:
     """The same customer is changed on both sides, and our own write comes back as a change."""
     told = [_account_edited(world, rng), _party_edited(world, rng)]
@@ -468,6 +530,11 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     "F13.entered_meanwhile": (Kind(2, _BETWEEN, CUSTOMERS), _account_entered),
     "F13.deal_won": (Kind(2, _ANY, SALES), _deal_won),
     "F4.deal_lost_again": (Kind(1, _ANY, SALES), _deal_lost_again),
+    "F14.event_lost": (Kind(1, _ANY, CUSTOMERS), _event_lost),
+    "F14.event_late": (Kind(1, _ANY, CUSTOMERS), _event_late),
+    "F14.event_doubled": (Kind(1, _ANY, CUSTOMERS), _event_doubled),
+    "F14.out_of_order": (Kind(1, _ANY, CUSTOMERS), _events_out_of_order),
+    "F19.computed_anew": (Kind(2, _ANY, CUSTOMERS), _computed_anew),
     "F15.field_shorter": (Kind(1, {"start": 1, "step": 14}, ("entitlement",)), _field_shorter),
     "F15.field_dropped": (Kind(1, {"start": 1, "read": 20}, CUSTOMERS), _field_dropped),
     "F15.status_unknown": (Kind(2, _ANY, ("contract",)), _status_unknown),

@@ -35,7 +35,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Excuses:
-    """The exceptions that are open: what the product itself says is not in agreement, and why."""
+    """The exceptions that are open: what the product itself says is not in agreement, and why.
+
+    One about a record speaks for all that are, or were, linked to it.
+    """
 
     by_record: Collection[tuple[str, str]]
     by_label: Collection[tuple[str, str]]
@@ -47,7 +50,11 @@ class Excuses:
         )
         words = [(item["domain"], word) for item in items for word in str(item["label"] or "").split()]
         labels = [(item["domain"], str(item["label"])) for item in items]
-        return cls({(item["domain"], item["record_id"]) for item in items}, {*labels, *words})
+        records = {(item["domain"], item["record_id"]) for item in items}
+        links = world.planes.ledger_rows("SELECT domain, link_id, record_id FROM ledger.links")
+        told = {link["link_id"] for link in links if (link["domain"], link["record_id"]) in records}
+        linked = {(link["domain"], link["record_id"]) for link in links if link["link_id"] in told}
+        return cls({*records, *linked}, {*labels, *words})
 
     def cover(self, domain: str, *of: Paper | Party | None) -> bool:
         known = [each for each in of if each is not None]

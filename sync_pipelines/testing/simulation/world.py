@@ -175,7 +175,7 @@ def topology_of(path: Path, *, state: Path) -> Topology:
     addresses["TRYTON_URL"] += f"/{DATABASE}"
     topology = config.load(path, environment={**SECRETS, **addresses}, state=state)
     systems = {
-        name: changed(settings, calls_per_second=CALLS_PER_SECOND, concurrency=1)
+        name: changed(settings, calls_per_second=CALLS_PER_SECOND, concurrency=1, reread_days=1)
         for name, settings in topology.systems.items()
     }
     return changed(topology, systems=systems)
