@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from sync_pipelines import approval, mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
+from sync_pipelines.conclusion import NOT_RUN, Conclusion
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
 from sync_pipelines.engine import claim, clearing, correlation, directory, period, policy, proof
@@ -30,7 +31,7 @@ from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
-from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled, Result
+from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, State
 from sync_pipelines.engine.topology import Topology
@@ -41,18 +42,14 @@ from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.reach import Reach
-from sync_pipelines.reports import finance
 from sync_pipelines.systems import registry
 from sync_pipelines.systems.registry import Connect, Systems
 
 Mode = Literal["full", "incremental"]
 OPEN = (State.INTENT, State.IN_DOUBT)
 UNSETTLED = (State.PLANNED, *OPEN)
-SETTLED = (State.CONFIRMED, State.REFUSED, State.IN_DOUBT, State.FAILED)
 KEPT = timedelta(days=30)
 """How long the lake's past can be read; what plans were made from is kept for good."""
-NOT_RUN = "not_run"
-"""The key under which a step that was not made keeps why."""
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
 
 
@@ -335,43 +332,17 @@ class Loop:
 
     def report(self) -> Path:
         """Write the finance check report of this run, and say where it is."""
-        path = self._report_path()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(finance.render(self._report()), encoding="utf-8")
-        return path
+        return self._conclusion.report()
 
     def summary(self) -> dict[str, Any]:
-        """What this run came to, for machines: counts by system, domain, state, kind, owner and outcome."""
-        steps, left_out = self._told()
-        read: Counter[str] = Counter()
-        for told in steps.values():
-            read[told.get("system", "")] += told.get("read", 0)
-        reconciled = {name: steps[key] for name in self.topology.domains if (key := f"{name}/reconciliation") in steps}
-        linked, states = self.ledger.linked_by_domain(), self.ledger.writes_by_state(self.run_id)
-        outcomes, path = self.ledger.checks_by_result(self.run_id), self._report_path()
-        return {
-            "run": self.run_id,
-            "read": {name: read[name] for name in self.topology.systems},
-            "linked": {name: linked.get(name, 0) for name in self.topology.domains},
-            "writes": {state.value: states.get(state.value, 0) for state in SETTLED},
-            "waiting": {name: count for name, count in self._waiting(steps).items() if count},
-            "findings": {name: told["findings"] for name, told in reconciled.items() if told["findings"]},
-            "at_stake": {name: told["amounts"] for name, told in reconciled.items() if told["amounts"]},
-            "exceptions": self.ledger.exceptions_by_owner(),
-            "checks": {result.value: outcomes.get(result.value, 0) for result in Result},
-            "not_run": left_out,
-            "queued": _queued(steps),
-            "report": str(path) if path.exists() else None,
-        }
+        """What this run came to so far, for machines."""
+        return self._conclusion.summary()
 
     # What the verbs share
 
-    def _waiting(self, steps: Mapping[str, Any]) -> dict[str, int]:
-        """By domain how many writes of this run's plans wait for a person's word."""
-        return {
-            name: sum(steps.get(f"{name}/writes/{target}", {}).get("waiting", 0) for target in settings.targets)
-            for name, settings in self.topology.domains.items()
-        }
+    @property
+    def _conclusion(self) -> Conclusion:
+        return Conclusion(self.topology, self.lake, self.ledger, self.run_id, self.mode, self.clock)
 
     def _end(self, state: str) -> None:
         """Keep what the run came to, in the ledger and for machines in summary.json."""
@@ -381,52 +352,6 @@ class Loop:
         self.ledger.end_run(self.run_id, state=state, summary=summary)
         self.topology.state.mkdir(parents=True, exist_ok=True)
         (self.topology.state / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-
-    def _report_path(self) -> Path:
-        return self.topology.state / "reports" / f"finance-{self.run_id}.html"
-
-    def _report(self) -> finance.Report:
-        findings = [finance.Finding(**row) for row in self.lake.findings(self.run_id)]
-        pairs = {domain: self.topology.pairs(domain) for domain in self.topology.domains}
-        return finance.Report(
-            basis=finance.Basis(
-                run_id=self.run_id,
-                mode=self.mode,
-                as_of=self.clock.now(),
-                snapshot=self.lake.snapshot(),
-                mapping_versions={
-                    f"{system}/{domain}": mappings.version(system, domain)
-                    for domain, settings in self.topology.domains.items()
-                    for system in settings.systems
-                },
-                extractions=self._extractions(),
-            ),
-            legal_entities={code: entity.name for code, entity in self.topology.legal_entities.items()},
-            checks=self.ledger.checks(self.run_id),
-            comparisons=finance.compare(self.ledger.totals(self.run_id), findings, pairs),
-            findings=findings,
-            exceptions=[
-                finance.OpenException(**{name: getattr(item, name) for name in finance.OpenException.__slots__})
-                for item in self.ledger.open_work_items()
-            ],
-            owners={code: person.name for code, person in self.topology.people.items()},
-        )
-
-    def _told(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """What the steps of this run told, and why others were not made."""
-        steps = self.ledger.steps(self.run_id)
-        left_out = {subject: told[NOT_RUN] for subject, told in steps.items() if NOT_RUN in told}
-        return {subject: told for subject, told in steps.items() if subject not in left_out}, left_out
-
-    def _extractions(self) -> list[Extraction]:
-        told, _ = self._told()
-        known = {(c.subject, c.name): c for c in self.ledger.checks(self.run_id)}
-        return [
-            Extraction(**{**told[subject], "checks": tuple(c for (of, _), c in known.items() if of == subject)})
-            for system in self.topology.systems
-            for subject in (f"{system}/{name}" for name in self.objects(system))
-            if subject in told
-        ]
 
     def _deals(self, domain: str, records: Collection[tuple[str, str]], *, members: str) -> dict[tuple[str, str], str]:
         """The deals that some records of a domain belong to, by system and record id."""
@@ -606,13 +531,3 @@ class Loop:
         self.ledger.save_step(self.run_id, subject, asdict(told))
         self.ledger.save_checks(self.run_id, told.checks)
         return told
-
-
-def _queued(steps: Mapping[str, Any]) -> dict[str, Any]:
-    """The writes that wait for the end of a maintenance window or a pause, by system, and why."""
-    waiting: dict[str, Any] = {}
-    for told in steps.values():
-        if told.get("queued"):
-            held = waiting.setdefault(told["target"], {"writes": 0, "why": told["queued"]})
-            held["writes"] += told["states"].get(State.PLANNED, 0) - told["waiting"]
-    return waiting
