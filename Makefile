@@ -2,12 +2,13 @@
 
 SEED ?= 1
 SEEDS ?= 1-20
+N ?= 100
 PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test check bench faults mutants
+.PHONY: help install demo ui test check bench faults mutants kills
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -38,6 +39,9 @@ faults: install ## Live simulated companies under injected faults (SEEDS=100-210
 
 mutants: install ## Put deliberate bugs into a copy of the package, one at a time, and hunt each (NAMES="a b" for some)
 	@$(RUN) python tests/mutants/hunt.py $(NAMES)
+
+kills: install ## Kill real processes over a real ERP at random moments, and compare where they end (N=100)
+	@SYNC_KILLS=$(N) $(RUN) pytest tests/integration/test_kill_anywhere.py
 
 install: $(filter .tools/%,$(UV))
 	@$(UV) sync --quiet --locked --all-extras
