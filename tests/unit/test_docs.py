@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import typer.main
 
-from sync_pipelines import cli, loop
+from sync_pipelines import cli, conclusion
 from sync_pipelines.engine import (
     apply,
     conform,
@@ -248,7 +248,7 @@ def test_every_variable_of_the_shipped_topology_is_in_the_reference() -> None:
 
 def test_every_key_of_the_summary_is_in_the_reference() -> None:
     text = (REFERENCE / "cli.md").read_text()
-    tree = ast.parse(Path(str(loop.__file__)).read_text())
+    tree = ast.parse(Path(str(conclusion.__file__)).read_text())
     summary = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "summary")
 
     returned = next(n.value for n in ast.walk(summary) if isinstance(n, ast.Return))
