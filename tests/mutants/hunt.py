@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str]) -> int:
         asked.page.write_text(with_table(asked.page.read_text(), hunts))
     caught = sum(each.is_caught for each in hunts)
     lived = sum(each.is_caught and each.seed is not None for each in hunts)
-    print(f"{len(hunts)} mutants, {caught} caught ({lived} by simulation), {len(hunts) - caught} survived")
+    print(counted(len(hunts), caught, by_simulation=lived))
     return 0 if chosen and caught >= ENOUGH * len(chosen) else 1
 
 
@@ -225,7 +226,19 @@ def with_table(page: str, hunts: Sequence[Hunt]) -> str:
     told = {each.mutant.name: _row(each) for each in hunts}
     lines = [told.pop(name, line) if (name := name_in(line)) else line for line in page.splitlines()]
     place = max(number for number, line in enumerate(lines) if line.startswith(("| `", "| ---")))
-    return "\n".join([*lines[: place + 1], *told.values(), *lines[place + 1 :]]) + "\n"
+    table = [*lines[: place + 1], *told.values(), *lines[place + 1 :]]
+    return "\n".join(tally(table) if re.match(r"\d+ mutants, ", line) else line for line in table) + "\n"
+
+
+def tally(lines: Sequence[str]) -> str:
+    """What the rows of a table come to, as the last line of a hunt says it."""
+    rows = [line for line in lines if name_in(line)]
+    caught = sum(not row.endswith("| nothing |") for row in rows)
+    return counted(len(rows), caught, by_simulation=sum(", seed " in row for row in rows))
+
+
+def counted(number: int, caught: int, *, by_simulation: int) -> str:
+    return f"{number} mutants, {caught} caught ({by_simulation} by simulation), {number - caught} survived"
 
 
 def name_in(line: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hunt import PACKAGE, ROOT, Hunt, Mutant, in_order, mutants, name_in, with_table
+from hunt import PACKAGE, ROOT, Hunt, Mutant, in_order, mutants, name_in, tally, with_table
 
 from sync_pipelines.testing.simulation import injector
 from sync_pipelines.testing.simulation.campaign import story_of
@@ -59,6 +59,7 @@ def test_the_page_tells_of_every_mutant_and_of_no_other() -> None:
 
     assert sorted(told) == sorted(each.name for each in MUTANTS)
     assert [each.name for each in MUTANTS if each.breaks not in told[each.name]] == []
+    assert tally(page.splitlines()) in page.splitlines()
 
 
 def test_a_table_is_brought_up_to_date_row_by_row() -> None:
