@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle
 
 from hypothesis import given
@@ -10,10 +11,12 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from sync_pipelines.engine.apply import Application, apply
+from sync_pipelines.engine.doubt import Attempted
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import InDoubt, RetryLater
 from sync_pipelines.testing.memory import MemorySystem
+from tests.conftest import StandingClock
 
 
 class Interrupted(BaseException):
@@ -23,14 +26,26 @@ class Interrupted(BaseException):
 class Ledger:
     """What the ledger keeps of each write."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: StandingClock) -> None:
+        self.clock = clock
         self.states: dict[str, State] = {}
+        self.attempts: dict[str, Attempted] = {}
 
     def record_intents(self, write_ids: Sequence[str]) -> None:
         self.states |= dict.fromkeys(write_ids, State.INTENT)
+        now = self.clock.now()
+        for key in write_ids:
+            first_at = self.attempts[key].first_at if key in self.attempts else now
+            self.attempts[key] = Attempted(first_at, now)
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self.states |= {outcome.write_id: outcome.state for outcome in outcomes}
+        for outcome in outcomes:
+            if known := self.attempts.get(outcome.write_id):
+                self.attempts[outcome.write_id] = replace(known, ended_at=self.clock.now())
+
+    def attempted(self, write_ids: Sequence[str]) -> dict[str, Attempted]:
+        return {key: self.attempts[key] for key in write_ids if key in self.attempts}
 
 
 def write(name: str, existing: bool) -> Write:
@@ -54,7 +69,7 @@ def tolerated(system: MemorySystem, ledger: Ledger, writes: Sequence[Write]) -> 
     """Apply as a run does: what is settled is not asked for again; a kill ends it where it is."""
     todo = [w for w in writes if ledger.states.get(w.request.write_id, State.PLANNED) not in SETTLED]
     try:
-        apply(Application(system, ledger, lambda _: {}), todo, ledger.states)
+        apply(Application(system, ledger, lambda _: {}, ledger.clock), todo, ledger.states)
     except Interrupted:
         return
 
@@ -109,7 +124,7 @@ def test_applying_again_and_again_ends_where_applying_once_without_trouble_does(
     existing: list[bool], trouble: list[str]
 ) -> None:
     writes = [write(f"{n}", known) for n, known in enumerate(existing)]
-    system, ledger = fresh(writes), Ledger()
+    system, ledger = fresh(writes), Ledger(StandingClock())
     troubled(system, trouble)
 
     for _ in range(len(trouble) + 2):
