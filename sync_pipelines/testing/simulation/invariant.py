@@ -58,8 +58,9 @@ class Excuses:
 
     def cover(self, domain: str, *of: Paper | Party | None) -> bool:
         known = [each for each in of if each is not None]
-        return any(
-            (domain, each.record_id) in self.by_record or (domain, each.number) in self.by_label for each in known
+        named = {each.number for each in known} | {each.name for each in known if isinstance(each, Party)}
+        return any((domain, each.record_id) in self.by_record for each in known) or any(
+            (domain, name) in self.by_label for name in named
         )
 
 
