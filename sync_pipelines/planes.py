@@ -34,8 +34,7 @@ def server(topology: Topology) -> Iterator[None]:
     if topology.planes.database_url:
         yield
         return
-    found = Embedded(topology.state / "postgres", topology.state / "postgres")
-    was_running = found.running
+    was_running = Embedded.at(topology.state / "postgres").running
     started = embedded(topology)
     try:
         yield

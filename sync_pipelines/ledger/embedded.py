@@ -47,10 +47,16 @@ class Embedded:
     socket: Path
 
     @classmethod
+    def at(cls, folder: Path) -> Embedded:
+        """The server of a folder, whether it runs or not."""
+        folder = folder.absolute()
+        return cls(folder, _socket_folder(folder))
+
+    @classmethod
     def start(cls, folder: Path, *, clock: Clock | None = None) -> Embedded:
         """Create the server where it is missing, start it where it is not running, wait until it answers."""
-        folder = folder.absolute()
-        server, owner, clock = cls(folder, _socket_folder(folder)), postgres.account(), clock or SystemClock()
+        server, owner, clock = cls.at(folder), postgres.account(), clock or SystemClock()
+        folder = server.folder
         if server._answers():
             return server
         for _ in range(240):

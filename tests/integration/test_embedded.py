@@ -76,6 +76,17 @@ def test_stopping_ends_the_server_and_what_was_committed_is_there_after_the_next
         assert connection.execute("select answer from kept").fetchone() == (42,)
 
 
+def test_a_folder_named_from_where_we_are_is_the_same_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.parent.mkdir(parents=True)
+    monkeypatch.chdir(folder.parent)
+    here = Embedded.at(Path("postgres"))
+    before = here.running
+    started = Embedded.start(Path("postgres"))
+
+    assert (before, here.running) == (False, True)
+    assert here == started == Embedded.at(folder)
+
+
 def test_a_killed_server_recovers_what_was_committed(folder: Path) -> None:
     server = Embedded.start(folder)
     with psycopg.connect(server.libpq("postgres")) as connection:
