@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 _NEXT: Mapping[str, str] = {
     "ambiguous": "Give the record exact evidence where it stands: the number or tax id of the one that it is.",
+    "closed_period": "Open the period for it, or have it dated into an open one where it was issued. What becomes of "
+    "such documents by themselves is `closed_period` of the domain.",
     "deleted": "Delete or archive the record here, or restore it in the leading system.",
     "differs": "Correct the side that is wrong; the plan may not.",
     "duplicate": "Merge the two records, or correct the key that they share.",
