@@ -88,8 +88,9 @@ def _blocked(story: Story) -> Iterator[Row]:
 
 def _held(topology: Topology, story: Story) -> Iterator[Row]:
     """What plans held back, where no exception says so already."""
-    links = {(m.domain, m.system, m.record_id): m.link_id for m in story.links}
-    told = {links.get((i.domain, i.system, i.record_id)) for i in story.work_items if i.resolved_at is None}
+    # An exception about what is missing names the system that lacks it, and the record that leads.
+    links = {(m.domain, m.record_id): m.link_id for m in story.links}
+    told = {links.get((i.domain, i.record_id)) for i in story.work_items if i.resolved_at is None}
     for held in story.held_back:
         if held.link_id not in told and held.domain in topology.domains:
             owner = topology.domains[held.domain].exceptions["default"]
