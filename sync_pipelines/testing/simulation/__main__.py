@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.testing.simulation import campaign
 from sync_pipelines.testing.simulation.campaign import Field, Lived, Tally
 
@@ -20,7 +21,17 @@ MOST_SHORTENED = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
     seeds = _seeds(asked.seeds)
-    folder = asked.state or Path(tempfile.gettempdir()) / "sync-simulation"
+    if asked.state:
+        return _live(seeds, asked.state, asked)
+    with tempfile.TemporaryDirectory(prefix="sync-simulation-") as name:
+        try:
+            return _live(seeds, Path(name), asked)
+        finally:
+            Embedded.at(Path(name) / "postgres").stop()
+
+
+def _live(seeds: list[int], folder: Path, asked: argparse.Namespace) -> int:
+    """One seed with its story, or all of them with what they came to."""
     folder.mkdir(parents=True, exist_ok=True)
     if len(seeds) == 1 and not asked.first:
         return _replay(seeds[0], asked.events, folder, asked)
@@ -46,7 +57,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log", action="store_true", help="of a single seed, tell everything")
     parser.add_argument("--json", action="store_true", help="tell everything for machines before the last line")
     parser.add_argument("--topology", type=Path, default=Path("sync.toml"))
-    parser.add_argument("--state", type=Path, help="where the database server lives; kept for the next time")
+    parser.add_argument("--state", type=Path, help="where a database server lives, which is kept for the next time")
     parser.add_argument("--workers", type=int, default=0, help="processes; as many as cores by default")
     return parser.parse_args(given)
 
