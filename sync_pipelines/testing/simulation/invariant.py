@@ -50,11 +50,13 @@ class Excuses:
         )
         words = [(item["domain"], word) for item in items for word in str(item["label"] or "").split()]
         labels = [(item["domain"], str(item["label"])) for item in items]
+        # A doubt names those that the record may be behind a colon.
+        named = [(i["domain"], name) for i in items for name in i["reason"].partition(": ")[2].split(", ")]
         records = {(item["domain"], item["record_id"]) for item in items}
         links = world.planes.ledger_rows("SELECT domain, link_id, record_id FROM ledger.links")
         told = {link["link_id"] for link in links if (link["domain"], link["record_id"]) in records}
         linked = {(link["domain"], link["record_id"]) for link in links if link["link_id"] in told}
-        return cls({*records, *linked}, {*labels, *words})
+        return cls({*records, *linked}, {*labels, *words, *named})
 
     def cover(self, domain: str, *of: Paper | Party | None) -> bool:
         known = [each for each in of if each is not None]
