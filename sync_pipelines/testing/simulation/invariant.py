@@ -51,7 +51,7 @@ class Excuses:
         words = [(item["domain"], word) for item in items for word in str(item["label"] or "").split()]
         labels = [(item["domain"], str(item["label"])) for item in items]
         # A doubt names those that the record may be behind a colon.
-        named = [(i["domain"], name) for i in items for name in i["reason"].partition(": ")[2].split(", ")]
+        named = [(i["domain"], name) for i in items for name in i["reason"].partition(": ")[2].split(", ") if name]
         records = {(item["domain"], item["record_id"]) for item in items}
         links = world.planes.ledger_rows("SELECT domain, link_id, record_id FROM ledger.links")
         told = {link["link_id"] for link in links if (link["domain"], link["record_id"]) in records}
