@@ -79,7 +79,7 @@ class Passport:
     """What a system can do; the engine's strategy follows from this, never from a system's name.
 
     What a vendor does not promise in writing is an estimate here, and `[systems.NAME]` of sync.toml may
-    set it right (see `CONFIGURABLE`). `sync_pipelines.testing.passport` finds the claims that are not true.
+    set it right (see `CONFIGURABLE`). `sync_pipelines.testing.conformance` finds the claims that are not true.
     """
 
     api_version: str

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from stand_in import NOW, SALESFORCE, STRIPE, TRYTON, Kind, StandIn
+from stand_in_salesforce import SalesforceFacts
+from stand_in_stripe import StripeFacts
+from stand_in_tryton import TrytonFacts
 
 from sync_pipelines.engine.apply import DRIFTED, Application, apply
 from sync_pipelines.engine.doubt import Attempted
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import InDoubt
+from sync_pipelines.testing.stand_in import NOW, StandIn
 
-every_kind = pytest.mark.parametrize("kind", [SALESFORCE, STRIPE, TRYTON], ids=["salesforce", "stripe", "tryton"])
+every_system = pytest.mark.parametrize("new", [SalesforceFacts, StripeFacts, TrytonFacts])
 PATIENT = 3600.0
 
 
@@ -44,7 +47,7 @@ def creates(at: StandIn, count: int) -> list[Write]:
 def write(at: StandIn, name: str, *, record_id: str | None = None, version: str | None = None) -> Write:
     operation = Operation.UPDATE if record_id else Operation.CREATE
     request = Request(name, at.object, operation, record_id, f"probe-{name}", at.body(name), (), f"key-{name}")
-    return Write(request, "customer", at.kind.vendor, f"link-{name}", name, (), version)
+    return Write(request, "customer", at.vendor, f"link-{name}", name, (), version)
 
 
 def applied(at: StandIn, writes: Sequence[Write], book: Book, *, patience: float = PATIENT) -> dict[str, Outcome]:
@@ -56,9 +59,9 @@ def ids_held(at: StandIn, writes: Sequence[Write]) -> set[int]:
     return {at.held(each.request.external_id) for each in writes}
 
 
-@every_kind
-def test_calls_that_commit_long_after_they_were_given_up_leave_each_record_once(kind: Kind) -> None:
-    at, book = StandIn(kind, {}), Book()
+@every_system
+def test_calls_that_commit_long_after_they_were_given_up_leave_each_record_once(new: type[StandIn]) -> None:
+    at, book = new(), Book()
     writes = creates(at, 3)
     at.lose()
 
@@ -70,12 +73,12 @@ def test_calls_that_commit_long_after_they_were_given_up_leave_each_record_once(
     assert ids_held(at, writes) == {1}
 
 
-@every_kind
-def test_calls_that_never_arrive_are_sent_again_after_the_settling_time(kind: Kind) -> None:
-    at, book = StandIn(kind, {}), Book()
+@every_system
+def test_calls_that_never_arrive_are_sent_again_after_the_settling_time(new: type[StandIn]) -> None:
+    at, book = new(), Book()
     writes = creates(at, 3)
     left = NOW + timedelta(seconds=1)
-    at.wire.hold(lambda request: kind.creates(request) and at.clock.now() < left, seconds=1e9)
+    at.wire.hold(lambda request: at.is_write(request) and at.clock.now() < left, seconds=1e9)
 
     ended = applied(at, writes, book)
 
@@ -83,9 +86,9 @@ def test_calls_that_never_arrive_are_sent_again_after_the_settling_time(kind: Ki
     assert ids_held(at, writes) == {1}
 
 
-@every_kind
-def test_a_worker_that_was_killed_while_its_call_was_under_way_leaves_each_record_once(kind: Kind) -> None:
-    at = StandIn(kind, {})
+@every_system
+def test_a_worker_that_was_killed_while_its_call_was_under_way_leaves_each_record_once(new: type[StandIn]) -> None:
+    at = new()
     writes = creates(at, 2)
     at.lose()
     killed = at.open(at.wire)
@@ -102,9 +105,9 @@ def test_a_worker_that_was_killed_while_its_call_was_under_way_leaves_each_recor
     assert ids_held(at, writes) == {1}
 
 
-@every_kind
-def test_an_update_over_somebody_elses_change_is_refused_as_drifted(kind: Kind) -> None:
-    at, book = StandIn(kind, {}), Book()
+@every_system
+def test_an_update_over_somebody_elses_change_is_refused_as_drifted(new: type[StandIn]) -> None:
+    at, book = new(), Book()
     (record_id,) = at.put("mine")
     version = at.system.fetch(at.object, at.shape, [record_id])[record_id].version
     at.clock.advance(2)

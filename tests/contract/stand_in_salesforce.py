@@ -1,0 +1,69 @@
+"""What the conformance suite needs done in Salesforce's stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from sync_pipelines.systems.salesforce import open_system
+from sync_pipelines.testing.facts import Fault
+from sync_pipelines.testing.stand_in import StandIn
+
+
+class SalesforceFacts(StandIn):
+    """Accounts of an org."""
+
+    vendor = "salesforce"
+    open_system = staticmethod(open_system)
+    object = "Account"
+    shape: Mapping[str, Any] = {"Name": "VARCHAR", "MasterRecordId": "VARCHAR"}
+    options: Mapping[str, str] = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+    data = "/services/data/v"
+    slowest = 590
+    latest = 900
+    spoilt: Mapping[str, Mapping[str, Any]] = {
+        Fault.VERSION_RETIRED: {
+            "kind": "status",
+            "status": 410,
+            "body": [{"message": "API version is retired", "errorCode": "UNSUPPORTED_API_VERSION"}],
+        },
+    }
+    throttled: Mapping[str, Mapping[str, Any]] = {
+        "the day's calls are used up": {
+            "kind": "status",
+            "status": 403,
+            "body": [{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}],
+        },
+        "the server is busy": {
+            "kind": "status",
+            "status": 503,
+            "body": [{"message": "Server is too busy", "errorCode": "SERVER_UNAVAILABLE"}],
+        },
+        "too many calls at once": {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}, "body": []},
+    }
+
+    def body(self, name: str) -> Mapping[str, Any]:
+        return {"Name": name}
+
+    def refused(self, name: str) -> Mapping[str, Any]:
+        return {"Name": name + "x" * 300}
+
+    def is_write(self, request: requests.PreparedRequest) -> bool:
+        return request.method == "PATCH"
+
+    def delete(self, record_id: str) -> None:
+        vendor: Any = self.sandbox.vendor
+        vendor.api.bin.delete(vendor.org.lookup.object("Account"), record_id)
+
+    def merge(self, loser: str, survivor: str) -> None:
+        self.sandbox.vendor.admin("merge", {"winner": survivor, "losers": [loser]})
+
+    def put_late(self, name: str) -> tuple[str, float]:
+        given = {"object": self.object, "values": self.body(name), "seconds": self.latest}
+        return str(self.sandbox.vendor.admin("save_late", given)["id"]), self.latest
+
+    def count_held(self, external_id: str) -> int:
+        rows = self.sandbox.store.all("Account")
+        return sum(not row["IsDeleted"] and row["Sync_Id__c"] == external_id for row in rows)
