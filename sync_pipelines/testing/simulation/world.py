@@ -99,8 +99,8 @@ class World:
     def make(cls, story: Story, url: str, *, topology: Topology, injectors: Mapping[str, Happen]) -> World:
         """The company of a story on the day of its beginning."""
         clock, pulse = VirtualClock(BEGINNING), Pulse()
-        boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in VENDORS}
         told = company.rows(company.cut(Random(f"{story.seed}|company")))
+        boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in told}
         for name, box in boxes.items():
             dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
             importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
