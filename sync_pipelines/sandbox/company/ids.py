@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_pipelines.sandbox.letters import letters
 from sync_pipelines.sandbox.salesforce.ids import record_id
-from sync_pipelines.sandbox.stripe.identifier import identifier, letters
+from sync_pipelines.sandbox.stripe.identifier import identifier
 
 
 @dataclass(frozen=True, slots=True)

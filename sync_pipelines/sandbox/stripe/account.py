@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from sync_pipelines.sandbox.clock import VirtualClock
+from sync_pipelines.sandbox.letters import letters
 from sync_pipelines.sandbox.store import Document, Store
 from sync_pipelines.sandbox.stripe.event import changes
-from sync_pipelines.sandbox.stripe.identifier import identifier, letters
+from sync_pipelines.sandbox.stripe.identifier import identifier
 from sync_pipelines.sandbox.stripe.refusal import missing
 from sync_pipelines.sandbox.stripe.shape import complete
 from sync_pipelines.sandbox.stripe.shelf import Key, Shelves

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from sync_pipelines.sandbox.letters import letters
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PREFIXES = {
     "customer": ("cus_", 14),
     "product": ("prod_", 14),
@@ -40,13 +39,3 @@ def identifier(kind: str, *parts: object) -> str:
     """
     prefix, length = _PREFIXES[kind]
     return prefix + letters(length, kind, *parts)
-
-
-def letters(length: int, *parts: object) -> str:
-    """That many letters and digits, determined by the parts."""
-    number = int.from_bytes(blake2b(repr(parts).encode(), digest_size=40).digest())
-    drawn = []
-    for _ in range(length):
-        number, place = divmod(number, len(_ALPHABET))
-        drawn.append(_ALPHABET[place])
-    return "".join(drawn)
