@@ -426,6 +426,7 @@ class Loop:
                 lambda name: shapes[name],
                 self.clock,
                 may_write=lambda: self.reach.hold(target) is None,
+                concurrency=self.topology.systems[target].concurrency,
             )
             ended = applying.apply(on, [each.write for each in unsettled], states, wanted=wanted)
         if any(each.code in (applying.NOT_SENT, applying.UNREAD) for each in ended.values()):

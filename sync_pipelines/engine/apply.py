@@ -7,9 +7,9 @@ write is read back before anything is sent again. A row whose target changed sin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from functools import partial
 from typing import Protocol
 
 from sync_pipelines.clock import Clock
@@ -27,6 +27,7 @@ from sync_pipelines.engine.outcome import Applied, Check, Result
 from sync_pipelines.engine.period import CLOSED_PERIOD, Period, refusal
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, Shape, State, System
+from sync_pipelines.engine.sending import Batch, Calls, batches, pool
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop
 
 DRIFTED = "drifted"
@@ -70,6 +71,8 @@ class Application:
     """Seconds to wait, at most, until absence proves something; what needs more is left to the next run."""
     call_seconds: float = 3600.0
     """No call to `System.write` lasts longer, with its time-outs and retries."""
+    concurrency: int = 1
+    """Calls to `System.write` that may be under way at the same time."""
 
 
 def apply(
@@ -109,18 +112,14 @@ class _Course:
     repeated: set[str] = field(default_factory=set)
 
     def send(self, writes: Sequence[Write], *, seen: bool) -> None:
-        """Send writes batch by batch, unless the system asks for patience; `seen`: their targets were just read."""
-        for batch in _batches(writes, self.on.system.passport.batch_max):
-            if not self.on.may_write():
+        """Send writes in batches, unless the system asks for patience; `seen`: their targets were just read.
+
+        What is of one object and operation goes at the same time as far as the system takes it, and all of it before
+        the next.
+        """
+        for alike in batches(writes, self.on.system.passport.batch_max):
+            if not self._send_alike(alike, seen=seen):
                 return
-            try:
-                unchanged = batch if seen else self._undrifted(batch)
-            except RetryLater as later:
-                self._fail(batch, later)
-                return
-            if unchanged and not self._call(unchanged):
-                return
-            self.on.progress(len(self.ended))
 
     def settle(self, writes: Sequence[Write]) -> None:
         """Bring doubtful writes to an end, with two read-backs at most: at once, and when absence proves something."""
@@ -170,36 +169,90 @@ class _Course:
             return False
         return not (locking is Locking.NATIVE and write.request.operation is Operation.UPDATE and write.request.body)
 
-    def _call(self, batch: Sequence[Write]) -> bool:
-        """One call; False when the system is not to be asked again in this apply."""
-        self.on.attempts.record_intents([_id(w) for w in batch])
-        started_at = self.on.clock.now()
+    def _send_alike(self, waiting: list[Batch], *, seen: bool) -> bool:
+        """Send batches; False when the system is not to be asked again in this apply.
+
+        Threads only wait for answers: everything else, the ledger too, is for the thread that applies.
+        """
+        goes_on = True
+        with pool(self.on.concurrency) as threads:
+            calls = Calls(threads, self.on.concurrency)
+            try:
+                while goes_on and (waiting or calls):
+                    if (batch := calls.next_of(waiting)) is None:
+                        goes_on = self._take(calls, waiting)
+                    else:
+                        waiting.remove(batch)
+                        goes_on = self._begin(batch, calls, seen=seen)
+            finally:
+                self._take_rest(calls, waiting)
+        if not goes_on:
+            self._leave([write for batch in waiting if batch.is_part for write in batch.writes])
+        return goes_on
+
+    def _begin(self, batch: Batch, calls: Calls, *, seen: bool) -> bool:
+        """Look at a batch's targets, announce it and let its call leave; False when nothing more is to be sent."""
+        if not batch.is_part:
+            if not self.on.may_write():
+                return False
+            try:
+                batch = batch if seen else replace(batch, writes=tuple(self._undrifted(batch.writes)))
+            except RetryLater as later:
+                self._fail(batch.writes, later)
+                return False
+        if batch.writes:
+            self.on.attempts.record_intents([_id(w) for w in batch.writes])
+            requests = [_request(w) for w in batch.writes]
+            sent = replace(batch, started_at=self.on.clock.now())
+            calls.begin(sent, partial(self.on.system.write, requests))
+        return True
+
+    def _take(self, calls: Calls, waiting: list[Batch]) -> bool:
+        """Wait for a call to end, and say what became of its writes; False when no other is to leave."""
+        batch, answer = calls.ended()
         try:
-            outcomes = self.on.system.write([_request(w) for w in batch])
+            outcomes = answer.result()
         except InDoubt as doubt:
-            outcomes = [Outcome(_id(w), State.IN_DOUBT, message=str(doubt)) for w in batch]
+            outcomes = [Outcome(_id(w), State.IN_DOUBT, message=str(doubt)) for w in batch.writes]
         except RetryLater as later:
-            self._fail(batch, later)
+            self._fail(batch.writes, later)
             return False
         except (FixConfiguration, Stop) as error:
-            self._fail(batch, error)
+            self._fail(batch.writes, error)
             raise
         except SetAside as refusal:
-            return self._split(batch, refusal)
+            self._split(batch, refusal, waiting)
+            return True
         ended_at = self.on.clock.now()
-        for write in batch:
+        started_at = batch.started_at or ended_at
+        for write in batch.writes:
             first_at = self.attempted[_id(write)].first_at if _id(write) in self.attempted else started_at
             self.attempted[_id(write)] = Attempted(first_at, started_at, ended_at)
         self._record(outcomes)
+        self.on.progress(len(self.ended))
         return True
 
-    def _split(self, batch: Sequence[Write], refusal: SetAside) -> bool:
+    def _take_rest(self, calls: Calls, waiting: list[Batch]) -> None:
+        """Wait for all calls that are under way, also when one of them ends the apply."""
+        try:
+            while calls:
+                self._take(calls, waiting)
+        finally:
+            if calls:
+                self._take_rest(calls, waiting)
+
+    def _split(self, batch: Batch, refusal: SetAside, waiting: list[Batch]) -> None:
         """A batch that was refused as a whole is halved until the record that is to blame stands alone."""
-        if len(batch) == 1:
-            self._record([Outcome(_id(batch[0]), State.REFUSED, code=refusal.code, message=str(refusal))])
-            return True
-        half = len(batch) // 2
-        return self._call(batch[:half]) and self._call(batch[half:])
+        if len(batch.writes) == 1:
+            (write,) = batch.writes
+            self._record([Outcome(_id(write), State.REFUSED, code=refusal.code, message=str(refusal))])
+        else:
+            waiting[:0] = batch.halves
+
+    def _leave(self, writes: Sequence[Write]) -> None:
+        """Parts of a refused call that are not sent any more: nothing of them was stored."""
+        message = "refused in one call with others, and no longer sent without them: nothing of it was stored"
+        self._record([Outcome(_id(w), State.FAILED, code=NOT_SENT, message=message) for w in writes])
 
     def _fail(self, batch: Sequence[Write], error: Exception) -> None:
         self._record([Outcome(_id(w), State.FAILED, code=NOT_SENT, message=str(error)) for w in batch])
@@ -306,15 +359,6 @@ def _id(write: Write) -> str:
 
 def _request(write: Write) -> Request:
     return replace(write.request, expected_version=write.expected_version)
-
-
-def _batches(writes: Sequence[Write], most: int) -> Iterator[list[Write]]:
-    """Writes of one object and operation together, as many as one call may carry."""
-    order = sorted(writes, key=lambda w: (w.request.object, w.request.operation, w.request.then, w.label))
-    for _, alike in groupby(order, key=lambda w: (w.request.object, w.request.operation, w.request.then)):
-        group = list(alike)
-        for start in range(0, len(group), most):
-            yield group[start : start + most]
 
 
 def _drifted(write: Write, *, gone: bool) -> Outcome:

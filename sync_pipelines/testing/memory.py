@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -106,6 +107,7 @@ class MemorySystem:
     truth: Passport | None = None
     _coming: list[_Coming] = field(default_factory=list)
     _keys: dict[str, tuple[datetime, Outcome | None]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def does(self) -> Passport:
@@ -202,7 +204,8 @@ class MemorySystem:
         self.sent += [request.write_id for request in requests]
         self.before(requests)
         self._refuse_whole(requests)
-        outcomes = [self._write(request) for request in requests]
+        with self._lock:
+            outcomes = [self._write(request) for request in requests]
         try:
             self.after(requests)
         except ConnectionError as lost:
