@@ -6,7 +6,8 @@ Only what conforms records imports this: pandas and pandera take longer to load 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import cache
 
 import pandas as pd
 import pandera.errors
@@ -29,7 +30,8 @@ _WORDS = {"not_nullable": "is missing", "field_uniqueness": "comes more than onc
 """What the schema's own checks are called; the others bring their words along."""
 
 
-def schema(domain: Domain, held: Collection[str]) -> pra.DataFrameSchema:
+@cache
+def schema(domain: Domain, held: frozenset[str]) -> pra.DataFrameSchema:
     """The schema of a frame with the columns of `META` and the held fields of a domain.
 
     Columns are Arrow-backed (`pandas.ArrowDtype`), so integers stay exact beside nulls and no column
@@ -64,15 +66,15 @@ def _checks(field: Field) -> Iterator[pra.Check]:
         yield pra.Check.str_matches(re.compile(r"\S"), error="must not be blank")
 
 
-def _laws(held: Collection[str]) -> Iterator[pra.Check]:
+def _laws(held: frozenset[str]) -> Iterator[pra.Check]:
     """Truths that hold across the fields of one record."""
-    if {"net_minor", "tax_minor", "total_minor"} <= set(held):
+    if {"net_minor", "tax_minor", "total_minor"} <= held:
         yield pra.Check(
             lambda frame: frame["net_minor"] + frame["tax_minor"] == frame["total_minor"],
             name="adds_up",
             error="net and tax must add up to the total",
         )
-    if {"start_on", "end_on"} <= set(held):
+    if {"start_on", "end_on"} <= held:
         yield pra.Check(
             lambda frame: (frame["end_on"].isna() | (frame["end_on"] >= frame["start_on"])).fillna(True),
             name="ends_after_start",
@@ -90,7 +92,7 @@ def failures(records: pa.Table, domain: Domain) -> Iterator[tuple[str | None, st
 
 def _cases(frame: pd.DataFrame, domain: Domain) -> pd.DataFrame:
     try:
-        schema(domain, set(frame.columns)).validate(frame, lazy=True)
+        schema(domain, frozenset(frame.columns)).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
         if broken := cases[cases["index"].isna()].to_dict("records"):

@@ -29,6 +29,7 @@ class Lake:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self.db = db
         self._known: dict[tuple[str, str], str] = {}
+        self._shown: dict[tuple[str, str], Shape] = {}
         self._columns: dict[str, set[str]] | None = None
         """Of tables that were asked for in the transaction that is under way: nobody else can change them."""
 
@@ -104,6 +105,7 @@ class Lake:
             yield
         except BaseException:
             self.db.execute("ROLLBACK")
+            self._shown.clear()
             raise
         finally:
             self._columns = None
@@ -122,6 +124,9 @@ class Lake:
         A record that equals what the log already holds is not appended again; a tombstone without a
         payload keeps the last one. `MalformedPage` when the page can't be kept whole: then nothing of it is.
         """
+        if not page.record_ids:
+            self._commit(system, object, page.cursor, 0, run_id=run_id, at=at)
+            return 0
         known = self._known_records(system, object)
         with self.relation("page", _arrow(system, object, page)):
             self._refuse_malformed(system, object)
@@ -133,14 +138,17 @@ class Lake:
                 WHERE k.record_id IS NULL OR k.is_deleted <> p.is_deleted
                    OR (NOT p.is_deleted AND (k.payload_hash <> md5(coalesce(p.payload, '')) OR k.version <> p.version))
             """)
-        self._keep_last_payloads(system, object)
-        appended = int(self.row("SELECT count(*) FROM news")[0])
+        appended, bare = self.row("SELECT count(*), count(*) FILTER (payload IS NULL) FROM news")
+        if bare:
+            self._keep_last_payloads(system, object)
         self._commit(system, object, page.cursor, appended, run_id=run_id, at=at)
+        if not appended:
+            return 0
         self.db.execute(f"""
             DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news);
             INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news;
         """)
-        return appended
+        return int(appended)
 
     def _refuse_malformed(self, system: str, object: str) -> None:
         bad = self.rows("SELECT record_id FROM page WHERE record_id = '' OR NOT json_valid(payload) LIMIT 1")
@@ -149,8 +157,6 @@ class Lake:
 
     def _keep_last_payloads(self, system: str, object: str) -> None:
         """Give tombstones that came without a payload the last one that the log holds."""
-        if not self.rows("SELECT 1 FROM news WHERE payload IS NULL LIMIT 1"):
-            return
         self.db.execute(f"""
             UPDATE news SET payload = held.payload FROM ({_current(system, object)}) held
             WHERE held.record_id = news.record_id AND news.payload IS NULL;
@@ -229,14 +235,20 @@ class Lake:
     # Views and tables
 
     def show(self, system: str, objects: Mapping[str, Shape]) -> None:
-        """Make a system's current records visible to mappings as `<system>.<object>`, typed by their shapes."""
-        self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(system)}")
-        for name, shape in objects.items():
+        """Make a system's current records visible to mappings as `<system>.<object>`, typed by their shapes.
+
+        What this session has shown already is left alone.
+        """
+        news = {name: shape for name, shape in objects.items() if self._shown.get((system, name)) != shape}
+        if news:
+            self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(system)}")
+        for name, shape in news.items():
             typed = f"unnest(from_json(payload, {text(json.dumps(shape))}))"
             self.db.execute(f"""
                 CREATE OR REPLACE VIEW {quoted(system)}.{quoted(name)} AS
                 SELECT record_id, version, is_deleted, extracted_at, {typed} FROM ({_current(system, name)})
             """)
+            self._shown[(system, name)] = shape
 
     def declare(self, legal_entities: Mapping[str, LegalEntity]) -> None:
         """Fill the session's table `legal_entity` (code, name, zone, currency)."""

@@ -82,7 +82,7 @@ class SimulatedPlanes:
         self.url = url
         self.db = _lake()
         self._pulse = pulse
-        self._clock = clock
+        self._onlooker = Ledger.connect(url, clock=clock)
         MemoryLake(self.db).declare(topology.legal_entities)
 
     @contextmanager
@@ -101,17 +101,17 @@ class SimulatedPlanes:
 
     def ledger_rows(self, query: str) -> list[dict[str, Any]]:
         """What a query of the ledger's tables gives, past the ledger's own code."""
-        with Ledger.connect(self.url) as ledger, ledger.engine.connect() as connection:
+        with self._onlooker.engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(text(query))]
 
     def lake_rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.db.execute(query).fetchall()
 
     def first_broken_entry(self) -> int | None:
-        with Ledger.connect(self.url, clock=self._clock) as ledger:
-            return ledger.verify_audit()
+        return self._onlooker.verify_audit()
 
     def close(self) -> None:
+        self._onlooker.close()
         self.db.close()
 
 
