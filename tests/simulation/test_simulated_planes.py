@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,9 +25,11 @@ def pulse() -> Pulse:
 
 
 @pytest.fixture
-def simulated(field: Field, pulse: Pulse) -> SimulatedPlanes:
+def simulated(field: Field, pulse: Pulse) -> Iterator[SimulatedPlanes]:
     topology = topology_of(field.topology_path, state=field.state)
-    return SimulatedPlanes(field.ground.fresh(), topology=topology, clock=VirtualClock(AT), pulse=pulse)
+    planes = SimulatedPlanes(field.ground.fresh(), topology=topology, clock=VirtualClock(AT), pulse=pulse)
+    yield planes
+    planes.close()
 
 
 def page(*records: tuple[str, str, bool], cursor: int) -> Page:
