@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -39,6 +40,26 @@ class ApiKey:
 
     def headers(self, session: requests.Session) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._key}"}
+
+    def renew(self) -> None:
+        raise FixConfiguration(
+            f"{self._system} does not accept the key: check {self._setting!r} of [systems.{self._system}]"
+        )
+
+
+class Basic:
+    """A user and a password, sent with every call; where a key takes the user's place, the password is empty."""
+
+    def __init__(self, system: str, user: str, password: str = "", *, setting: str = "api_key") -> None:
+        self._system = system
+        self._pair = b64encode(f"{user}:{password}".encode()).decode()
+        self._setting = setting
+
+    def __repr__(self) -> str:
+        return f"Basic({self._system!r}, <hidden>)"
+
+    def headers(self, session: requests.Session) -> Mapping[str, str]:
+        return {"Authorization": f"Basic {self._pair}"}
 
     def renew(self) -> None:
         raise FixConfiguration(

@@ -35,22 +35,27 @@ class Splitter:
     """Takes pages of one object apart without making Python objects of whole records.
 
     `path` leads to the list of records (`("records",)`; `()` when the page is the list itself). `keys`
-    names what to decode of each record, with its type; a key whose type allows None may be absent.
+    names what to decode of each record, with its type; a key whose type allows None may be absent. Where a list
+    wraps each record in an object under the name of its kind, `wrapped_in` is that name.
 
     >>> splitter = Splitter(("records",), {"Id": str, "IsDeleted": bool | None})
     >>> page = splitter.split(b'{"done": true, "records": [{"Id": "001", "Name": "Acme", "Amount": 10.10}]}')
     >>> page.columns["Id"], page.payloads, page.value("done")
     (['001'], [b'{"Id": "001", "Name": "Acme", "Amount": 10.10}'], True)
+    >>> Splitter(("list",), {"id": str}, wrapped_in="item").split(b'{"list": [{"item": {"id": "a"}}]}').payloads
+    [b'{"id": "a"}']
     """
 
-    def __init__(self, path: Sequence[str], keys: Mapping[str, Any]) -> None:
+    def __init__(self, path: Sequence[str], keys: Mapping[str, Any], *, wrapped_in: str = "") -> None:
         self._path = tuple(path)
         names = {f"key_{position}": key for position, key in enumerate(keys)}
         fields = [_field(name, keys[key]) for name, key in names.items()]
         struct = msgspec.defstruct("Keys", sorted(fields, key=len), rename=names)
         self._names = names
         self._keys = msgspec.json.Decoder(struct)
-        self._list = msgspec.json.Decoder(list[msgspec.Raw])
+        wrapper = msgspec.defstruct("Wrapper", [("record", msgspec.Raw)], rename={"record": wrapped_in})
+        self._is_wrapped = bool(wrapped_in)
+        self._list = msgspec.json.Decoder(list[wrapper] if wrapped_in else list[msgspec.Raw])  # type: ignore[valid-type]
         self._object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def split(self, body: bytes) -> Split:
@@ -62,7 +67,8 @@ class Splitter:
             if step not in envelope:
                 raise MalformedPage(f"the page has no {step!r}: nothing of it was kept")
             raw = envelope.pop(step)
-        records: list[msgspec.Raw] = _decode(self._list, raw, "the list of records")
+        listed = _decode(self._list, raw, "the list of records")
+        records: list[msgspec.Raw] = [each.record for each in listed] if self._is_wrapped else listed
         keys = [_decode(self._keys, record, "a record") for record in records]
         return Split(
             payloads=[bytes(record) for record in records],

@@ -19,8 +19,8 @@ from sync_pipelines.sandbox.faults import FaultPlan, Rule
 from sync_pipelines.sandbox.launch import open_sandbox
 from sync_pipelines.sandbox.stripe import limited, locked, seed
 from sync_pipelines.sandbox.transport import InProcess
+from sync_pipelines.systems.form import form
 from sync_pipelines.systems.stripe import Stripe, open_system
-from sync_pipelines.systems.stripe.answer import form
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOW = int(START.timestamp())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 import msgspec
@@ -25,14 +24,13 @@ from sync_pipelines.engine.port import (
     Rate,
     Request,
     Shape,
-    State,
 )
 from sync_pipelines.engine.topology import SystemSettings
-from sync_pipelines.errors import SyncError
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.single import each, outcomes
 from sync_pipelines.systems.splitting import Splitter
 from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
 from sync_pipelines.systems.stripe.feed import Feed
@@ -95,9 +93,6 @@ PASSPORT = Passport(
 """API reference: a key is kept for 24 hours at least, times are whole seconds, lists give the newest first, nothing
 can be locked, an endpoint takes 25 calls a second, and versions are not retired. That events come at most ten minutes
 late, and that a call which was given up ends within two, are estimates."""
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -227,17 +222,9 @@ class Stripe:
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         """One call a request; raises only where not one of them was sent, so that no outcome is lost."""
-        results = self._each(self._writer.send, requests)
+        results = each(self._writer.send, requests, concurrency=self._concurrency)
         self._feed.forget()
-        failures = [result for result in results if isinstance(result, SyncError)]
-        if failures and len(failures) == len(results):
-            raise failures[0]
-        return [
-            Outcome(request.write_id, State.FAILED, request.record_id, code="not_sent", message=str(result))
-            if isinstance(result, SyncError)
-            else result
-            for request, result in zip(requests, results, strict=True)
-        ]
+        return outcomes(requests, results)
 
     def _beginning(self, object: str) -> Position:
         """Where a whole read starts; what changes while it runs comes after `event_created`."""
@@ -292,8 +279,9 @@ class Stripe:
     def _by_ids(self, object: str, version: VersionOf, record_ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist; only products can be asked for by many ids in one call."""
         if object != "products":
-            each = self._each(lambda record_id: self._records.one(object, version, record_id), record_ids)
-            return [record for record in each if record is not None]
+            one = partial(self._records.one, object, version)
+            found = each(one, record_ids, concurrency=self._concurrency)
+            return [record for record in found if record is not None]
         chunks = [record_ids[at : at + IDS_MAX] for at in range(0, len(record_ids), IDS_MAX)]
         filters = [[("ids[]", record_id) for record_id in chunk] for chunk in chunks]
         pages = [page for where in filters for page, _ in self._records.pages(object, version, where=where)]
@@ -310,13 +298,6 @@ class Stripe:
         replaced = record.metadata.get(REPLACES, "") if object == "prices" else ""
         before = self._records.one(object, version_of(None), replaced) if replaced else None
         return _found(record, finished=before is None or not before.active)
-
-    def _each(self, work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
-        """The work for each item, concurrently as far as the settings allow; results in order."""
-        if self._concurrency < 2 or len(items) < 2:
-            return [work(item) for item in items]
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            return list(pool.map(work, items))
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

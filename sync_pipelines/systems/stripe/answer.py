@@ -1,13 +1,11 @@
-"""What Stripe's answers mean, and how its requests are spelled: errors to recovery, bodies to nested forms.
+"""What Stripe's answers mean: errors to recovery.
 
 Types and codes are those of the API reference, "Errors"; versions are pinned as its "Versioning" asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 import requests
@@ -88,34 +86,6 @@ def classify(response: requests.Response) -> SyncError | None:
             f"check url of the system and the objects declared in {DECLARED_IN}"
         )
     return SetAside(_refusal(problem), code=problem.name, fields=_fields(problem))
-
-
-def form(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """A nested body as the pairs of Stripe's form encoding; a None is left out, for an empty value unsets.
-
-    >>> list(form({"active": True, "metadata": {"sku": "S-1"}, "items": [{"quantity": 2}], "name": None}))
-    [('active', 'true'), ('metadata[sku]', 'S-1'), ('items[0][quantity]', '2')]
-    """
-    if value is None:
-        return
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from form(inner, f"{prefix}[{key}]" if prefix else str(key))
-    elif isinstance(value, list | tuple):
-        for position, inner in enumerate(value):
-            yield from form(inner, f"{prefix}[{position}]")
-    else:
-        yield prefix, _text(value, prefix)
-
-
-def _text(value: object, name: str) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        raise FixConfiguration(
-            f"{name!r} is a binary float: the write mapping in {DECLARED_IN} must give an integer or a decimal as text"
-        )
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _stored_failure(response: requests.Response) -> SyncError | None:

@@ -10,8 +10,8 @@ import msgspec
 
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop, SyncError
+from sync_pipelines.systems.form import form
 from sync_pipelines.systems.http import Wire
-from sync_pipelines.systems.stripe.answer import form
 from sync_pipelines.systems.stripe.record import VERSION_HEADER, Records, version_of
 
 EXTERNAL_ID = "sync_id"

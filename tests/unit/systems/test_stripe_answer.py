@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
-from sync_pipelines.systems.stripe.answer import Gone, classify, form
+from sync_pipelines.systems.form import form
+from sync_pipelines.systems.stripe.answer import Gone, classify
 
 
 def answer(status: int, *, method: str = "POST", headers: dict[str, str] | None = None, **error: Any) -> Any:
