@@ -22,6 +22,8 @@ class Fault(StrEnum):
 
     REPLY_LOST = "reply_lost"
     """The system acts, and the connection breaks before its reply."""
+    NEVER_ARRIVED = "never_arrived"
+    """The connection breaks before the call has arrived."""
     SERVER_ERROR = "server_error"
     """HTTP 500, and nothing was done."""
     PAGE_FOR_PEOPLE = "page_for_people"
@@ -170,7 +172,15 @@ class MemoryFacts(Facts):
     def lose(self) -> None:
         self.system.late = lambda request: float(self.system.does.settling_seconds)
 
+    def calm(self) -> None:
+        self.system.late = lambda request: 0.0
+
+    def published(self) -> Mapping[str, Any]:
+        truth = self.system.does
+        return {claim: getattr(truth, claim) for claim in ("api_version", "retires_on", "zone", "rate")}
+
     def held(self, external_id: str) -> int:
+        self.system.catch_up()
         stored = self.system.records.get(self.object, {}).values()
         return sum(record.external_id == external_id and not record.is_deleted for record in stored)
 

@@ -197,7 +197,7 @@ class MemorySystem:
         }
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
-        self._catch_up()
+        self.catch_up()
         self.calls.count("write")
         if len(requests) > self.does.batch_max:
             raise FixConfiguration(f"{self.name} takes {self.does.batch_max} records in one call")
@@ -264,7 +264,7 @@ class MemorySystem:
             at, _ = self._keys.get(request.idempotency_key, (self.clock.now(), None))
             self._keys[request.idempotency_key] = (at, outcome)
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Carry out what was given up by its caller and is due by now."""
         due = [coming for coming in self._coming if coming.due <= self.clock.now()]
         self._coming = [coming for coming in self._coming if coming not in due]
@@ -273,7 +273,7 @@ class MemorySystem:
                 self._commit(coming.request)
 
     def _visible(self, object: str) -> dict[str, Stored]:
-        self._catch_up()
+        self.catch_up()
         now = self.clock.now()
         return {i: r for i, r in self.records.get(object, {}).items() if r.visible_at <= now}
 

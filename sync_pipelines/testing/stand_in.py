@@ -24,6 +24,7 @@ from sync_pipelines.testing.transport import Late, Struck
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _RULES: Mapping[str, Mapping[str, Any]] = {
     Fault.REPLY_LOST: {"kind": "drop_after_commit"},
+    Fault.NEVER_ARRIVED: {"kind": "drop_before_commit"},
     Fault.SERVER_ERROR: {"kind": "status", "status": 500, "body": {}},
     Fault.PAGE_FOR_PEOPLE: {"kind": "html"},
     Fault.BODY_CUT_OFF: {"kind": "truncate_body"},
@@ -53,6 +54,8 @@ class StandIn(Facts):
     """How the paths of calls for data begin, and those of calls for a token don't: `strike` spoils only these."""
     slowest: ClassVar[float]
     """Seconds after which the vendor may still carry out a call that was given up."""
+    longest: ClassVar[int | None] = None
+    """How many characters a name may have."""
     spoilt: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The vendor's own words for a fault: fields of `sandbox.faults.Rule`, by the name of the fault."""
     throttled: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -122,6 +125,9 @@ class StandIn(Facts):
 
     def throttles(self) -> Sequence[str]:
         return list(self.throttled) or super().throttles()
+
+    def text_max(self) -> int:
+        return super().text_max() if self.longest is None else self.longest
 
     def arrived(self) -> int:
         return self.sandbox.calls.total()

@@ -22,7 +22,7 @@ Chosen = Callable[[requests.PreparedRequest], bool]
 @dataclass(frozen=True)
 class _Coming:
     due: datetime
-    request: requests.PreparedRequest
+    act: Callable[[], object]
 
 
 class Late(BaseAdapter):
@@ -44,6 +44,10 @@ class Late(BaseAdapter):
         """From now on give these calls up at once; they arrive so many seconds after they left."""
         self._is_held, self._seconds = is_held, seconds
 
+    def later(self, act: Callable[[], object], *, seconds: float) -> None:
+        """Do something at the far end when the clock has come to its time."""
+        self._coming.append(_Coming(self._clock.now() + timedelta(seconds=seconds), act))
+
     def send(
         self,
         request: requests.PreparedRequest,
@@ -55,7 +59,7 @@ class Late(BaseAdapter):
     ) -> requests.Response:
         self.arrive()
         if self._is_held(request):
-            self._coming.append(_Coming(self._clock.now() + timedelta(seconds=self._seconds), request))
+            self.later(lambda: self._far_end.send(request), seconds=self._seconds)
             raise requests.ReadTimeout("Read timed out.", request=request)
         return self._far_end.send(request, stream, timeout, verify, cert, proxies)
 
@@ -64,7 +68,7 @@ class Late(BaseAdapter):
         due = [coming for coming in self._coming if coming.due <= self._clock.now()]
         self._coming = [coming for coming in self._coming if coming not in due]
         for coming in due:
-            self._far_end.send(coming.request)
+            coming.act()
 
     def close(self) -> None:
         self._far_end.close()

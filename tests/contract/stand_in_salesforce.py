@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import requests
 
+from sync_pipelines.engine.port import Rate
 from sync_pipelines.systems.salesforce import open_system
-from sync_pipelines.testing.facts import Fault
+from sync_pipelines.testing.facts import Amounts, Fault
 from sync_pipelines.testing.stand_in import StandIn
+
+A_DAY = Rate(100_000, 86_400, "HTTP 403, REQUEST_LIMIT_EXCEEDED")
+"""The calls of an Enterprise org without its licences."""
 
 
 class SalesforceFacts(StandIn):
@@ -22,6 +28,7 @@ class SalesforceFacts(StandIn):
     options: Mapping[str, str] = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     data = "/services/data/v"
     slowest = 590
+    longest = 255
     latest = 900
     spoilt: Mapping[str, Mapping[str, Any]] = {
         Fault.VERSION_RETIRED: {
@@ -63,6 +70,22 @@ class SalesforceFacts(StandIn):
     def put_late(self, name: str) -> tuple[str, float]:
         given = {"object": self.object, "values": self.body(name), "seconds": self.latest}
         return str(self.sandbox.vendor.admin("save_late", given)["id"]), self.latest
+
+    def amounts(self) -> Amounts:
+        """The field has two decimals for every currency. A number in JSON is all that the API takes."""
+        fixed = {"Name": "Priced", "StageName": "Prospecting", "CloseDate": "2026-12-31"}
+        return Amounts(
+            object="Opportunity",
+            shape={"Amount": "DECIMAL(18,2)", "CurrencyIsoCode": "VARCHAR"},
+            body=lambda amount, currency: {**fixed, "Amount": float(amount), "CurrencyIsoCode": currency},
+            told=lambda payload: (Decimal(payload["Amount"]), payload["CurrencyIsoCode"]),
+            currencies=("EUR", "JPY"),
+        )
+
+    def published(self) -> Mapping[str, Any]:
+        """The version is the one in the path of the last call; the rest is the vendor's own documents'."""
+        spoken = self.sandbox.requests[-1].path.split("/")[3].removeprefix("v")
+        return {"api_version": spoken, "retires_on": date(2029, 6, 15), "zone": "UTC", "rate": A_DAY}
 
     def count_held(self, external_id: str) -> int:
         rows = self.sandbox.store.all("Account")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import requests
 
+from sync_pipelines.domains.money import exponent, minor
+from sync_pipelines.engine.port import Rate
+from sync_pipelines.sandbox.stripe import API_VERSION
 from sync_pipelines.sandbox.stripe.refusal import LOCK_TIMEOUT, RATE_LIMITED
 from sync_pipelines.systems.stripe import open_system
-from sync_pipelines.testing.facts import Fault, NotChecked
+from sync_pipelines.testing.facts import Amounts, Fault, NotChecked
 from sync_pipelines.testing.stand_in import StandIn
 
 
@@ -23,6 +27,8 @@ class StripeFacts(StandIn):
     options: Mapping[str, str] = {"api_key": "sk_test_sandbox"}
     data = "/v1/"
     slowest = 80
+    latest = 300.0
+    longest = 256
     beside_pages = 1
     throttled: Mapping[str, Mapping[str, Any]] = {
         "too many calls": {"kind": "status", "status": 429, "body": RATE_LIMITED},
@@ -33,6 +39,10 @@ class StripeFacts(StandIn):
             "headers": {"Stripe-Should-Retry": "true"},
         },
     }
+
+    def furnish(self) -> None:
+        """Search lags behind what it searches."""
+        self.sandbox.vendor.admin("settings", {"search_lag": 30.0})
 
     def body(self, name: str) -> Mapping[str, Any]:
         return {"name": name}
@@ -50,12 +60,46 @@ class StripeFacts(StandIn):
         raise NotChecked("Stripe merges nothing")
 
     def put_late(self, name: str) -> tuple[str, float]:
-        raise NotChecked("the stand-in shows every change at once")
+        """The feed of events is what may be late."""
+        (record_id,) = self.put(name)
+        vendor: Any = self.sandbox.vendor
+        shelves = vendor.account.shelves
+        event = next(e for e in self.sandbox.store.all("_event") if e["data"]["object"]["id"] == record_id)
+        shelves.delete("_event", event["id"])
+        self.wire.later(lambda: shelves.put("_event", event["id"], event), seconds=self.latest)
+        return record_id, self.latest
 
     def strike(self, fault: str, *, times: int | None = None, writes: bool = False) -> None:
         if fault == Fault.TOKEN_EXPIRED and times:
             raise NotChecked("a key does not expire by itself, and can't be renewed")
         super().strike(fault, times=times, writes=writes)
+
+    def amounts(self) -> Amounts:
+        """Prices in minor units; one more product gives each something to be the price of."""
+        product = {"name": "Priced", "id": "prod_priced"}
+        self.sandbox.vendor.admin("seed", {"product": [product]})
+        return Amounts(
+            object="prices",
+            shape={"unit_amount": "BIGINT", "currency": "VARCHAR"},
+            body=lambda amount, currency: {
+                "product": "prod_priced",
+                "currency": currency.lower(),
+                "unit_amount": minor(amount, currency),
+            },
+            told=lambda payload: (
+                Decimal(payload["unit_amount"]).scaleb(-exponent(payload["currency"].upper())),
+                payload["currency"].upper(),
+            ),
+            currencies=("EUR", "JPY", "KWD"),
+        )
+
+    def published(self) -> Mapping[str, Any]:
+        return {
+            "api_version": API_VERSION,
+            "retires_on": None,
+            "zone": "UTC",
+            "rate": Rate(25, 1, "HTTP 429, rate_limit"),
+        }
 
     def count_held(self, external_id: str) -> int:
         return sum(row["metadata"].get("sync_id") == external_id for row in self.sandbox.store.all("customer"))

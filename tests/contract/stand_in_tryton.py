@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import requests
 
 from sync_pipelines.sandbox.tryton import seed
+from sync_pipelines.sandbox.tryton.vendor import SERIES
 from sync_pipelines.systems.tryton import open_system
-from sync_pipelines.testing.facts import Fault, NotChecked
+from sync_pipelines.testing.facts import Amounts, Fault, NotChecked
 from sync_pipelines.testing.stand_in import NOW, StandIn
 
 
@@ -64,6 +67,26 @@ class TrytonFacts(StandIn):
         if fault == Fault.VERSION_RETIRED:
             raise NotChecked("a server speaks one version, and refuses none")
         super().strike(fault, times=times, writes=writes)
+
+    def text_max(self) -> int:
+        raise NotChecked("a name may have any length")
+
+    def amounts(self) -> Amounts:
+        """Prices of products; a price has no currency but the company's."""
+        return Amounts(
+            object="product.template",
+            shape={"list_price": {"decimal": "DECIMAL(18,4)"}},
+            body=lambda amount, currency: {"name": "Priced", "default_uom": self._unit(), "list_price": amount},
+            told=lambda payload: (Decimal(payload["list_price"]["decimal"]), "USD"),
+            currencies=("USD",),
+        )
+
+    def _unit(self) -> int:
+        return next(int(row["id"]) for row in self.sandbox.store.all("product.uom") if row["symbol"] == "u")
+
+    def published(self) -> Mapping[str, Any]:
+        """A server of the stand-in's series, which is supported for five years from its release."""
+        return {"api_version": SERIES, "retires_on": date(2031, 4, 30), "zone": "UTC", "rate": None}
 
     def count_held(self, external_id: str) -> int:
         return sum(row["code"] == external_id for row in self.sandbox.store.all("party.party"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from sync_pipelines.engine.outcome import Result
-from sync_pipelines.engine.port import ANY, Counting, Deletes, Locking, Merges, Passport
+from sync_pipelines.engine.port import ANY, Counting, Deletes, Locking, Merges, Passport, Rate
 from sync_pipelines.testing.conformance import Conformance, ask_all, lies
 from sync_pipelines.testing.facts import MemoryFacts, NotChecked
 from sync_pipelines.testing.memory import PASSPORT, MemorySystem
@@ -59,6 +60,11 @@ LIES = [
     (RICH, {"idempotency_seconds": 2 * 86_400}),
     (PLAIN, {"locking": Locking.NATIVE}),
     (PLAIN, {"settling_seconds": 5}),
+    (PLAIN, {"keys": {ANY: "another_field"}}),
+    (PLAIN, {"api_version": "2"}),
+    (PLAIN, {"retires_on": date(2099, 1, 1)}),
+    (PLAIN, {"zone": "Asia/Tokyo"}),
+    (PLAIN, {"rate": Rate(10, 1, "HTTP 429")}),
 ]
 
 
@@ -68,6 +74,10 @@ def test_each_lie_is_noticed_and_named(truth: Passport, lie: dict[str, Any]) -> 
 
     assert {claim for each in found for claim in each.claims} == set(lie)
     assert all(each.told for each in found)
+
+
+def test_every_claim_is_turned_into_a_lie() -> None:
+    assert {claim for _, lie in LIES for claim in lie} == {field.name for field in fields(Passport)}
 
 
 def test_a_key_that_nothing_is_found_by_is_noticed() -> None:
@@ -82,9 +92,19 @@ def test_a_key_that_nothing_is_found_by_is_noticed() -> None:
 
 def test_a_claim_that_cannot_be_brought_about_is_not_checked_and_no_pass() -> None:
     class Whole(MemoryFacts):
+        def put_late(self, name: str) -> tuple[str, float]:
+            raise NotChecked("nothing is late here")
+
+    (answer,) = ask_all(Whole, claims=["late_seconds"])
+
+    assert (answer.result, answer.told) == (Result.NOT_CHECKED, "nothing is late here")
+
+
+def test_a_claim_that_has_to_be_shown_is_a_lie_where_it_cannot_be() -> None:
+    class Unmerged(MemoryFacts):
         def merge(self, loser: str, survivor: str) -> None:
             raise NotChecked("nothing merges here")
 
-    (answer,) = ask_all(Whole, claims=["merges"])
+    (found,) = lies(Unmerged, claims=["merges"])
 
-    assert (answer.result, answer.told) == (Result.NOT_CHECKED, "nothing merges here")
+    assert found.told == "merges are claimed, but nothing merges here"

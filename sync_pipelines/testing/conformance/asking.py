@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,11 @@ def read(facts: Facts, since: Cursor | None = None) -> list[Page]:
     """What is read, with an empty page where there is nothing, which leaves the cursor where it is."""
     pages = list(facts.system.read(facts.object, facts.shape, stored(since)))
     return pages or [Page((), (), (), (), since or {})]
+
+
+def settled(facts: Facts) -> Cursor:
+    """The cursor after everything was read, and once more what is behind it."""
+    return read(facts, read(facts)[-1].cursor)[-1].cursor
 
 
 def stored(cursor: Cursor | None) -> Cursor | None:
@@ -73,6 +78,11 @@ def create(facts: Facts, name: str, *, body: Mapping[str, Any] | None = None) ->
     )
 
 
+def update(request: Request, record_id: str, *, version: str | None = None) -> Request:
+    """A request that changes a record of what it was going to make."""
+    return replace(request, operation=Operation.UPDATE, record_id=record_id, expected_version=version)
+
+
 def parsed(payload: bytes) -> Any:
     """A payload with its numbers as they are written."""
     return json.loads(payload, parse_float=Decimal)
@@ -81,6 +91,19 @@ def parsed(payload: bytes) -> Any:
 def says(payload: bytes, text: str) -> bool:
     """Whether a text stands somewhere in a payload, exactly so."""
     return text in _texts(parsed(payload))
+
+
+def named(payload: bytes, name: str) -> list[Any]:
+    """The values of every field of this name in a payload, however deep."""
+    return [value for key, value in _fields(parsed(payload)) if key == name]
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _fields(inner)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from unittest import SkipTest
 
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.errors import SyncError
-from sync_pipelines.testing.conformance import reading, wire, writing
+from sync_pipelines.testing.conformance import content, cost, doubt, reading, wire, writing
 from sync_pipelines.testing.conformance.asking import Question
 from sync_pipelines.testing.facts import Facts, NotChecked
 
@@ -18,7 +18,7 @@ def _questions(*modules: ModuleType) -> Iterator[Question]:
     return (each for module in modules for each in vars(module).values() if isinstance(each, Question))
 
 
-QUESTIONS = tuple(_questions(reading, writing, wire))
+QUESTIONS = tuple(_questions(reading, writing, doubt, wire, content, cost))
 
 
 @dataclass(frozen=True, slots=True)

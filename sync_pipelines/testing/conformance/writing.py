@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from sync_pipelines.engine.port import Locking, Operation, Request, State
+from sync_pipelines.engine.port import Locking, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, SetAside
-from sync_pipelines.testing.conformance.asking import create, fetch, find, question, says
+from sync_pipelines.testing.conformance.asking import create, fetch, find, named, question, says, update
 from sync_pipelines.testing.facts import Facts, NotChecked
 
 
@@ -89,16 +89,12 @@ def a_stale_write_is_refused_as_drifted_where_that_is_claimed(facts: Facts) -> s
     stale = fetch(facts, record_id).version
     facts.clock.sleep(2)
     facts.change(record_id, "changed")
-    request = _update(create(facts, "overwritten"), record_id, version=stale)
+    request = update(create(facts, "overwritten"), record_id, version=stale)
     try:
         (outcome,) = facts.system.write([request])
     except SetAside as refusal:
         return "" if refusal.code == "drifted" else f"a stale write was refused as {refusal.code}, not as drifted"
     return "" if outcome.code == "drifted" else "a write with a stale version was taken"
-
-
-def _update(request: Request, record_id: str, *, version: str | None = None) -> Request:
-    return replace(request, operation=Operation.UPDATE, record_id=record_id, expected_version=version)
 
 
 @question("keys")
@@ -112,6 +108,19 @@ def a_record_is_found_by_our_external_id(facts: Facts) -> str:
 
 
 @question("keys")
+def our_external_id_is_in_the_field_that_the_passport_names(facts: Facts) -> str:
+    key = facts.system.passport.key_of(facts.object)
+    if key is None:
+        raise NotChecked(f"{facts.object} has no field for an external id")
+    request = create(facts, "carried")
+    (outcome,) = facts.system.write([request])
+    record_id, shape = str(outcome.record_id), {**facts.shape, key.partition(".")[0]: "VARCHAR"}
+    payload = facts.system.fetch(facts.object, shape, [record_id])[record_id].payload
+    carried = request.external_id in named(payload, key.rpartition(".")[2])
+    return "" if carried else f"{key} does not carry it"
+
+
+@question("keys")
 def an_update_changes_what_it_says_and_nothing_else(facts: Facts) -> str:
     if facts.system.passport.key_of(facts.object) is None:
         raise NotChecked(f"{facts.object} has no field for an external id")
@@ -120,8 +129,8 @@ def an_update_changes_what_it_says_and_nothing_else(facts: Facts) -> str:
     record_id = str(outcome.record_id)
     facts.clock.sleep(2)
     version = fetch(facts, record_id).version
-    update = replace(_update(request, record_id, version=version), write_id="w2", idempotency_key="key-2")
-    (outcome,) = facts.system.write([replace(update, body=facts.renamed("after"))])
+    change = replace(update(request, record_id, version=version), write_id="w2", idempotency_key="key-2")
+    (outcome,) = facts.system.write([replace(change, body=facts.renamed("after"))])
     if outcome.state is not State.CONFIRMED or not says(fetch(facts, record_id).payload, "after"):
         return f"the update was not carried out ({outcome.state} {outcome.code})"
     return "" if facts.held(request.external_id) == 1 else "the update took away the external id"
