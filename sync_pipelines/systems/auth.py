@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import requests
@@ -73,16 +73,29 @@ class _Token(msgspec.Struct):
 
 
 class ClientCredentials:
-    """OAuth 2 client-credentials flow; one token is shared by all threads until the system refuses it."""
+    """OAuth 2 client-credentials flow; one token is shared by all threads until the system refuses it.
+
+    `scope` is asked for where it is not empty; with `as_json` the request is no form but a JSON object.
+    """
 
     def __init__(
-        self, system: str, token_url: str, client_id: str, client_secret: str, *, session: requests.Session
+        self,
+        system: str,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        session: requests.Session,
+        scope: str = "",
+        as_json: bool = False,
     ) -> None:
         self._system = system
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
         self._session = session
+        self._scope = scope
+        self._as_json = as_json
         self._token: _Token | None = None
         self._lock = threading.Lock()
 
@@ -112,9 +125,12 @@ class ClientCredentials:
             "client_id": self._client_id,
             "client_secret": self._client_secret,
         }
+        if self._scope:
+            form["scope"] = self._scope
+        body: dict[str, Any] = {"json": form} if self._as_json else {"data": form}
         try:
             response = self._session.post(
-                self._token_url, data=form, timeout=TOKEN_TIMEOUT, allow_redirects=False, auth=as_is
+                self._token_url, timeout=TOKEN_TIMEOUT, allow_redirects=False, auth=as_is, **body
             )
         except requests.RequestException as error:
             raise RetryLater(self._unreachable(error)) from None

@@ -94,6 +94,7 @@ class Zendesk:
                 answer = ENDPOINTS[method, path](call)
             except Refusal as refusal:
                 answer = Answer(refusal.body, refusal.status, refusal.headers)
+        job.settle(self.account)
         return replace(answer, headers={**headers, **answer.headers})
 
     def _spend(self, endpoint: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import requests
 
@@ -64,3 +66,19 @@ def test_the_secret_travels_in_the_body_and_never_in_the_address(credentials):
 
     assert "s3cr3t" not in far_end.sent[0].url
     assert "client_secret=s3cr3t" in far_end.sent[0].body
+
+
+def test_a_token_may_be_asked_for_with_a_scope_and_as_json(scripted):
+    wire, far_end = scripted(TOKEN)
+    url = "http://crm.test/oauth/tokens"
+    auth = ClientCredentials("crm", url, "client", "s3cr3t", session=wire.session, scope="read", as_json=True)
+
+    auth.headers(wire.session)
+
+    assert far_end.sent[0].headers["Content-Type"] == "application/json"
+    assert json.loads(far_end.sent[0].body) == {
+        "grant_type": "client_credentials",
+        "client_id": "client",
+        "client_secret": "s3cr3t",
+        "scope": "read",
+    }
