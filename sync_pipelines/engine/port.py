@@ -13,6 +13,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol
 
+ADAPTERS = "sync_pipelines.systems"
+"""The entry point group under which a package offers `open_system(settings, *, clock)`."""
+
 Shape = Mapping[str, Any]
 """The fields of an object and their DuckDB types, as `mappings/<system>/objects.toml` declares them.
 

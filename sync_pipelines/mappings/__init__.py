@@ -1,4 +1,4 @@
-"""The one place that finds and reads mappings; what they say is in the SQL and TOML files beside it."""
+"""The one place that finds and reads mappings: SQL and TOML files here, or in the package that brings an adapter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sync_pipelines.domains import DOMAINS
-from sync_pipelines.engine.port import Shape
+from sync_pipelines.engine.port import ADAPTERS, Shape
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.mappings.lineage import trace
 
@@ -33,25 +35,25 @@ RECORD_COLUMNS: Mapping[str, str] = {
 
 def objects(system: str, *, folder: Path = FOLDER) -> dict[str, Shape]:
     """The objects of a system and their fields, in the order in which `objects.toml` declares them."""
-    path = folder / system / "objects.toml"
+    path = _home(system, folder) / "objects.toml"
     return dict(_declarations(_text(path, f"it declares the objects and fields to read from {system}"), _name(path)))
 
 
 def read_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str:
     """The SELECT that turns a system's current records into a domain's canonical columns."""
-    path = folder / system / f"{domain}.sql"
+    path = _home(system, folder) / f"{domain}.sql"
     return _text(path, f"it selects the {domain} domain's columns from the records of {system}")
 
 
 def write_sql(system: str, domain: str, *, folder: Path = FOLDER) -> str | None:
     """The SELECT that turns planned writes into the system's requests; None where nothing is written."""
-    path = folder / system / f"{domain}.write.sql"
+    path = _home(system, folder) / f"{domain}.write.sql"
     return path.read_text() if path.is_file() else None
 
 
 def period_sql(system: str, *, folder: Path = FOLDER) -> str | None:
     """The SELECT that tells the periods of a system's books; None where the system doesn't tell them."""
-    path = folder / system / "period.sql"
+    path = _home(system, folder) / "period.sql"
     return path.read_text() if path.is_file() else None
 
 
@@ -144,7 +146,7 @@ def version(system: str, domain: str, *, folder: Path = FOLDER) -> str:
         read_sql(system, domain, folder=folder),
         write_sql(system, domain, folder=folder) or "",
         period_sql(system, folder=folder) or "",
-        (folder / system / "objects.toml").read_text(),
+        (_home(system, folder) / "objects.toml").read_text(),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
@@ -157,7 +159,24 @@ def versions(systems: Sequence[str], domain: str, *, folder: Path = FOLDER) -> s
 def files(system: str, domain: str, *, folder: Path = FOLDER) -> list[Path]:
     """The files that decide what a mapping computes and writes."""
     names = (f"{domain}.sql", f"{domain}.write.sql", "objects.toml")
-    return [path for name in names if (path := folder / system / name).is_file()]
+    return [path for name in names if (path := _home(system, folder) / name).is_file()]
+
+
+def _home(system: str, folder: Path) -> Path:
+    """The folder of a system's mappings: the product's own, or the one that the package of an adapter brings."""
+    own = folder / system
+    return own if own.is_dir() or folder is not FOLDER else _brought(system) or own
+
+
+@cache
+def _brought(system: str) -> Path | None:
+    """`mappings/<system>/` in a package that offers adapters; None where no package has it."""
+    for package in sorted({point.module.partition(".")[0] for point in entry_points(group=ADAPTERS)}):
+        spec = find_spec(package)
+        brought = Path(spec.origin).parent / "mappings" / system if spec and spec.origin else None
+        if brought is not None and brought.is_dir():
+            return brought
+    return None
 
 
 def _parsed(system: str, domain: str, folder: Path) -> exp.Query:

@@ -11,13 +11,10 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from sync_pipelines.clock import Clock
-from sync_pipelines.engine.port import System
+from sync_pipelines.engine.port import ADAPTERS, System
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.budget import Turns
-
-GROUP = "sync_pipelines.systems"
-"""The entry point group under which a package offers `open_system(settings, *, clock)`."""
 
 
 class Connect(Protocol):
@@ -39,7 +36,7 @@ Lease = Callable[[str, int, timedelta, datetime], datetime]
 
 def connect(settings: SystemSettings, *, clock: Clock) -> System:
     """The system as the adapter that its settings name opens it."""
-    offered = {point.name: point for point in entry_points(group=GROUP)}
+    offered = {point.name: point for point in entry_points(group=ADAPTERS)}
     if settings.adapter not in offered:
         raise FixConfiguration(
             f"[systems.{settings.name}] wants the adapter {settings.adapter!r}, which nobody provides; "

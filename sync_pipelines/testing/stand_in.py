@@ -63,13 +63,17 @@ class StandIn(Facts):
 
     def __init__(self, **claims: Any) -> None:
         self.clock: VirtualClock = VirtualClock(NOW)
-        self.sandbox: Sandbox = open_sandbox(self.vendor, clock=self.clock)
+        self.sandbox: Sandbox = self.make()
         self.furnish()
         self.struck = Struck(self.sandbox)
         self.wire = Late(self.struck, clock=self.clock)
         self.system = self.open(self.wire)
         self.system.passport = replace(self.system.passport, **claims)
         self.other = self.open(InProcess(self.sandbox))
+
+    def make(self) -> Sandbox:
+        """The stand-in itself, of one of our vendors; whoever brings a vendor of their own makes it here."""
+        return open_sandbox(self.vendor, clock=self.clock)
 
     def furnish(self) -> None:
         """Put into the empty stand-in what its object can't do without."""
