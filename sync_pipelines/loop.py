@@ -205,6 +205,7 @@ class Loop:
                 target=target,
                 write_sql=self._write_sql(domain, target),
                 numbers=correlation.numbers(self.lake, self.topology.domains),
+                standing=correlation.standing(self.lake, DOMAINS[domain], self.topology.domains, target=target),
                 can_move=mappings.keeps_posting_date(target, domain),
                 today=self._today(),
                 clearing=clears,

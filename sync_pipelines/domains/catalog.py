@@ -78,6 +78,7 @@ ORDER = Domain(
     dated="ordered_on",
     counts_when="status = 'confirmed'",
     open_when="status <> 'cancelled'",
+    voided_after=("invoice",),
 )
 
 INVOICE = Domain(

@@ -58,7 +58,8 @@ class Domain:
     a record is worth; where `dated` names a business date too, control totals are taken per currency and
     period over the records for which `counts_when` (SQL over the fields) holds. `ledger` names the ledger that
     such records are posted in, so that its periods decide about them; it is empty where nothing is posted. For
-    documents `open_when` says which are still in force; money moves when such a one gets another party.
+    documents `open_when` says which are still in force; money moves when such a one gets another party. A record is
+    voided only after the documents of the domains `voided_after` that belong to the same deal.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Domain:
     counts_when: str = "true"
     ledger: str = ""
     open_when: str = ""
+    voided_after: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Field:
         for candidate in self.fields:

@@ -11,14 +11,16 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from sync_pipelines.domains import DOMAINS, Domain
 from sync_pipelines.engine.conform import table
 from sync_pipelines.engine.lake import Lake
-from sync_pipelines.engine.values import text
+from sync_pipelines.engine.values import quoted, text
 
 COLUMN = "correlation_id"
 BORN_WITH_THE_DEAL = ("order", "contract")
 """The domains whose leading records carry the deal's id, and whose numbers later documents name."""
 NUMBERS = "SELECT CAST(NULL AS VARCHAR) AS number, CAST(NULL AS VARCHAR) AS deal WHERE false"
+NOTHING_STANDS = "SELECT CAST(NULL AS VARCHAR) AS deal, CAST(NULL AS VARCHAR) AS reason WHERE false"
 
 
 class Held(Protocol):
@@ -50,6 +52,32 @@ def told(lake: Lake, domain: str, system: str, known: str = NUMBERS) -> str:
         f"SELECT t.record_id, coalesce(n.deal, t.{COLUMN}) AS deal FROM {place} t"
         f" LEFT JOIN ({known}) n ON n.number = upper(t.{COLUMN}) WHERE t.{COLUMN} IS NOT NULL"
     )
+
+
+def standing(lake: Lake, domain: Domain, domains: Mapping[str, Held], *, target: str) -> str:
+    """A SELECT of the deals of which a target holds documents that keep a record of a domain from being voided.
+
+    They do for as long as those in force do not balance each other; `reason` names one of them. Reads the registered
+    relation `links`.
+    """
+    known = numbers(lake, domains)
+    held = [name for name in domain.voided_after if name in domains and lake.columns(table(name, target))]
+    each = [_standing(lake, DOMAINS[name], domains[name].systems[0], target=target, known=known) for name in held]
+    return " UNION ALL ".join(each) or NOTHING_STANDS
+
+
+def _standing(lake: Lake, domain: Domain, leader: str, *, target: str, known: str) -> str:
+    """The deals of a target's documents of one domain: what leads them says it, or else they themselves."""
+    which = f"its {domain.name} ' || coalesce(min(t.label), min(t.record_id)) || ' still counts in {target}"
+    return f"""
+        SELECT coalesce(lead.deal, own.deal) AS deal, '{which}, and is voided or credited first' AS reason
+        FROM {table(domain.name, target)} t
+        LEFT JOIN ({told(lake, domain.name, target, known)}) own ON own.record_id = t.record_id
+        LEFT JOIN links o ON o.domain = {text(domain.name)} AND o.system = {text(target)} AND o.record_id = t.record_id
+        LEFT JOIN links l ON l.domain = o.domain AND l.link_id = o.link_id AND l.system = {text(leader)}
+        LEFT JOIN ({told(lake, domain.name, leader, known)}) lead ON lead.record_id = l.record_id
+        WHERE NOT t.is_deleted AND coalesce({domain.open_when}, true)
+        GROUP BY 1, t.currency HAVING sum({quoted(domain.amount)}) IS DISTINCT FROM 0"""
 
 
 def of_records(

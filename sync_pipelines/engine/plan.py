@@ -21,7 +21,7 @@ from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine import period
 from sync_pipelines.engine.conform import held, table
-from sync_pipelines.engine.correlation import NUMBERS, told
+from sync_pipelines.engine.correlation import NOTHING_STANDS, NUMBERS, told
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.match import doubts
 from sync_pipelines.engine.port import Operation, Request
@@ -110,13 +110,15 @@ def plan(
     target: str,
     write_sql: str,
     numbers: str = NUMBERS,
+    standing: str = NOTHING_STANDS,
     can_move: bool = False,
     today: Mapping[str, date] | None = None,
     clearing: Collection[str] = (),
 ) -> tuple[list[Write], int]:
     """The writes that bring a target's records of a domain to what their owners say, and how many must wait.
 
-    `numbers` is a SELECT that tells which deal an order's or contract's number belongs to; `can_move` says
+    `numbers` is a SELECT that tells which deal an order's or contract's number belongs to, `standing` one of the deals
+    whose records can't be voided yet, and why (see `correlation`); `can_move` says
     whether the target keeps a posting date beside a document's own; `today` is the business date of each legal
     entity, on which what is voided now is entered in the books; `clearing` names the fields that an owner who has
     emptied them clears in the target.
@@ -129,14 +131,14 @@ def plan(
     _board(lake, domain, settings, fields, target=target, clearing=clearing)
     _want(lake, domain, settings, fields, target=target, today=today or {})
     _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
-    _judge(lake, domain, settings, fields, target=target)
+    deals = told(lake, domain.name, settings.leader, numbers)
+    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE deals AS {deals}")
+    _judge(lake, domain, settings, fields, target=target, standing=standing)
     lake.replace(
         held_back(domain.name, target),
         "SELECT link_id, reason, kind FROM judged WHERE reason IS NOT NULL",
     )
     _stage(lake, domain, fields, target=target)
-    deals = told(lake, domain.name, settings.leader, numbers)
-    lake.db.execute(f"CREATE OR REPLACE TEMP TABLE deals AS {deals}")
     waiting = int(lake.row("SELECT count(*) FROM judged WHERE reason IS NOT NULL")[0])
     with lake.running(f"mappings/{target}/{domain.name}.write.sql"):
         writes = _writes(lake, domain, fields, target=target, write_sql=write_sql)
@@ -310,7 +312,9 @@ def _want(
         """)
 
 
-def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str) -> None:
+def _judge(
+    lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequence[Field], *, target: str, standing: str
+) -> None:
     """Of what is wanted, what is to be written (operation set), and what is held back (reason set)."""
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
     lake.db.execute(f"""
@@ -318,11 +322,13 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
         WITH doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
                   WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
                   GROUP BY link_id),
+        stands AS (SELECT deals.record_id AS lead_id, min(s.reason) AS reason
+                   FROM ({standing}) s JOIN deals USING (deal) GROUP BY ALL),
         weighed AS (
             SELECT wanted.*, decided.posting_on, decided.approver, {_reason("wanted", waiting)} AS kept,
                    CASE WHEN verdict = 'hold' OR (operation = 'void' AND decided.posting_on <> in_on)
                        THEN decision END AS barred
-            FROM wanted LEFT JOIN doubt USING (link_id)
+            FROM wanted LEFT JOIN doubt USING (link_id) LEFT JOIN stands USING (lead_id)
             LEFT JOIN decided ON of_entity IS NOT DISTINCT FROM in_entity AND of_day = in_on AND is_posted)
         SELECT * EXCLUDE (kept, barred)
                    REPLACE (CASE WHEN coalesce(kept, barred) IS NULL THEN operation END AS operation),
@@ -334,7 +340,7 @@ def _judge(lake: Lake, domain: Domain, settings: DomainSettings, fields: Sequenc
 
 def _reason(row: str, waiting: str) -> str:
     return (
-        f"CASE WHEN {row}.operation = 'void' THEN NULL"
+        f"CASE WHEN {row}.operation = 'void' THEN stands.reason"
         f" WHEN {row}.operation = 'create' AND doubt.reason IS NOT NULL THEN doubt.reason{waiting} END"
     )
 

@@ -8,7 +8,9 @@ from datetime import date
 import pytest
 from scene import Row, Scene, relation, settings
 
+from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import correlation
+from sync_pipelines.engine.port import Operation
 from sync_pipelines.lake import Lake
 
 DEAL = "006A"
@@ -18,6 +20,15 @@ SETTINGS = {
     "invoice": settings("invoice", systems=["billing", "erp"], create=["erp"]),
 }
 ORDER: Row = {"record_id": DEAL, "number": "D-1", "correlation_id": DEAL, "currency": "EUR"}
+WHOLE_ORDER: Row = {
+    **ORDER,
+    "legal_entity": "DE01",
+    "customer": "001",
+    "ordered_on": date(2026, 11, 1),
+    "status": "confirmed",
+    "net_minor": 100,
+    "lines": "[]",
+}
 CONTRACT: Row = {"record_id": "800A", "number": "100", "correlation_id": DEAL, "currency": "EUR"}
 INVOICE: Row = {
     "record_id": "in_1",
@@ -107,3 +118,67 @@ def test_the_leading_record_speaks_for_those_that_are_linked_with_it(books: Scen
         )
 
     assert found == {("billing", "in_1"): DEAL, ("erp", "7"): DEAL, ("erp", "8"): DEAL}
+
+
+# What is undone last
+
+
+@pytest.fixture
+def cancelled(scene: Callable[..., Scene], lake: Lake) -> Callable[..., list[Operation]]:
+    """Plans for the ERP after a deal was cancelled, of which the ERP holds the order and some invoices."""
+
+    def planned(*invoices: Row, told: Row | None = None) -> list[Operation]:
+        orders = scene("order", systems=["crm", "erp"], void=["erp"])
+        orders.link("customer-1", domain="customer", crm="001", billing="cus_1", erp="3")
+        orders.hold("crm", {**WHOLE_ORDER, "status": "cancelled"})
+        orders.hold("erp", {**WHOLE_ORDER, "record_id": "5", "customer": "3", "correlation_id": None})
+        orders.match()
+        papers = scene("invoice", systems=["billing", "erp"])
+        papers.hold("billing", *({**INVOICE, **each, **(told or {})} for each in invoices))
+        papers.hold("erp", *({**INVOICE, **each, "customer": "3", "correlation_id": None} for each in invoices))
+        papers.links = orders.links
+        papers.match()
+        orders.links = papers.links
+        with orders.linking():
+            standing = correlation.standing(lake, orders.domain, SETTINGS, target="erp")
+        writes = orders.plan("erp", numbers=correlation.numbers(lake, SETTINGS), standing=standing)
+        planned.held = list(orders.waiting("erp").values())
+        return [w.request.operation for w in writes]
+
+    return planned
+
+
+def test_an_order_is_voided_after_the_invoices_of_its_deal(cancelled: Callable[..., list[Operation]]) -> None:
+    assert cancelled(INVOICE, {**INVOICE, "record_id": "in_2", "number": "IN-2", "status": "void"}) == []
+    assert cancelled.held == ["its invoice IN-1 still counts in erp, and is voided or credited first"]
+
+    assert cancelled({**INVOICE, "status": "void"}) == [Operation.VOID]
+
+
+def test_a_draft_of_an_invoice_is_cancelled_before_its_order_too(cancelled: Callable[..., list[Operation]]) -> None:
+    assert cancelled({**INVOICE, "status": "draft"}) == []
+
+
+def test_an_order_is_voided_once_its_invoices_are_credited(cancelled: Callable[..., list[Operation]]) -> None:
+    credit = {"record_id": "cn_1", "number": "CN-1", "kind": "credit"}
+    part = {**INVOICE, **credit, "net_minor": -50, "tax_minor": 0, "total_minor": -50}
+    whole = {**INVOICE, **credit, "net_minor": -100, "tax_minor": -19, "total_minor": -119}
+
+    assert cancelled(INVOICE, part) == []
+    assert cancelled(INVOICE, whole) == [Operation.VOID]
+
+
+@pytest.mark.parametrize("named", ["D-404", None])
+def test_an_invoice_that_belongs_to_another_deal_or_none_holds_no_order_back(
+    cancelled: Callable[..., list[Operation]], named: str | None
+) -> None:
+    assert cancelled(INVOICE, told={"correlation_id": named}) == [Operation.VOID]
+
+
+def test_where_invoices_are_not_synchronised_nothing_holds_an_order_back(books: Scene, lake: Lake) -> None:
+    books.hold("erp", {**INVOICE, "record_id": "7"})
+
+    with books.linking():
+        alone = correlation.standing(lake, DOMAINS["order"], {"order": SETTINGS["order"]}, target="erp")
+        assert lake.rows(alone) == []
+        assert lake.rows(correlation.standing(lake, DOMAINS["order"], SETTINGS, target="elsewhere")) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from scene import Row, Scene
+from scene import Row, Scene, settings
 
+from sync_pipelines.domains import DOMAINS, Field, Kind
 from sync_pipelines.engine.plan import Change, Move, Write, moves
 from sync_pipelines.engine.port import Operation
 from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.lake import Lake
 
 FIELDS = ["number", "tax_id", "email", "phone", "website", "city"]
 ACME = {"record_id": "a", "number": "C-1", "name": "Acme", "city": "Berlin", "is_active": True}
@@ -278,6 +281,19 @@ def test_a_record_waits_until_what_it_refers_to_is_in_the_target(prices: Scene) 
 
     assert prices.plan("erp") == []
     assert list(prices.waiting("erp").values()) == ["its product is not in erp yet"]
+
+
+def test_a_child_waits_for_the_plan_after_its_parents(lake: Lake) -> None:
+    parent = Field("parent", Kind.REFERENCE, refers_to="customer")
+    family = replace(DOMAINS["customer"], fields=(*DOMAINS["customer"].fields, parent))
+    found = Scene(lake, family, settings("customer", owners={"parent": "crm"}, create=["erp"]))
+    found.hold("crm", ACME | {"parent": None}, ACME | {"record_id": "b", "number": "C-2", "parent": "a"})
+    found.hold("billing")
+    found.hold("erp", fields=["number", "parent"])
+    found.match()
+
+    assert [w.label for w in found.plan("erp")] == ["Acme"]
+    assert list(found.waiting("erp").values()) == ["its parent is not in erp yet"]
 
 
 def test_a_reference_to_the_same_thing_is_no_change(prices: Scene) -> None:
