@@ -23,11 +23,18 @@ _MODULES = (catalog, credit_note, customer, event, invoice, subscription)
 
 
 def open_vendor(store: Store, *, clock: VirtualClock, faults: FaultPlan) -> ChargebeeApi:
-    """The stand-in over what the store holds. Administrators can `settings` (see `Settings`) and `seed`."""
+    """The stand-in over what the store holds.
+
+    Administrators can `settings` (see `Settings`), `seed` (rows by kind) and `save_late` (kind, fields, seconds).
+    """
+    site = Site(store, clock=clock)
     return ChargebeeApi(
-        Site(store, clock=clock),
+        site,
         routes=tuple(route for module in _MODULES for route in module.ROUTES),
-        actions={"seed": lambda rows: {"seeded": seed(store, rows)}},
+        actions={
+            "seed": lambda rows: {"seeded": seed(store, rows)},
+            "save_late": lambda given: {"id": site.add_late(**given)["id"]},
+        },
         faults=faults,
     )
 

@@ -50,6 +50,7 @@ class ChargebeeApi:
 
     def answer(self, request: Request, endpoint: str, arguments: Mapping[str, Any]) -> Response:
         headers: dict[str, str] = {}
+        self.site.arrive()
         try:
             settings = self.site.settings
             _authenticate(request, settings, writes=request.method == "POST")

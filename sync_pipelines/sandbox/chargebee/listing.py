@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,11 +12,9 @@ import msgspec
 from sync_pipelines.sandbox.chargebee.filter import Accept, Read, Test, accept
 from sync_pipelines.sandbox.chargebee.refusal import wrong
 from sync_pipelines.sandbox.chargebee.route import BASE, Call, Route
-from sync_pipelines.sandbox.chargebee.site import HIDES_DELETED, Site
+from sync_pipelines.sandbox.chargebee.site import HIDES_DELETED, Key, Site
 from sync_pipelines.sandbox.store import Document
 
-Key = tuple[int | str, int]
-"""The value sorted by, and the order of arrival: unique, so that an offset stays true while others write."""
 Operators = Mapping[str, tuple[Read, Test]]
 
 
@@ -27,7 +25,7 @@ class _Raw:
         return value
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The list of one kind of resource; `shown` is one entry of it, `sorts` what it can be sorted by."""
 
@@ -39,7 +37,6 @@ class Listing:
     shown: Callable[[Site, Document], dict[str, Any]] | None = None
     table: str = ""
     implied: Callable[[Site], Accept] | None = None
-    _sorted: dict[str, tuple[int, list[Key], list[str]]] = field(default_factory=dict)
 
     def route(self) -> Route:
         names = [*self.filters, "limit", "offset"]
@@ -86,23 +83,15 @@ class Listing:
     def _walk(
         self, site: Site, attribute: str, *, descends: bool, offset: str | None
     ) -> Iterator[tuple[Key, Document]]:
-        keys, ids = self._index(site, attribute)
-        rows = site.store.table(self.table or self.kind).rows
+        table = self.table or self.kind
+        keys, ids = site.ordered(table, attribute)
+        rows = site.store.table(table).rows
         if descends:
             start = len(keys) if offset is None else bisect_left(keys, _read(offset, attribute))
             places = range(start - 1, -1, -1)
         else:
             places = range(0 if offset is None else bisect_right(keys, _read(offset, attribute)), len(keys))
         return ((keys[place], rows[ids[place]]) for place in places)
-
-    def _index(self, site: Site, attribute: str) -> tuple[list[Key], list[str]]:
-        """Keys and ids in order; made again where the table has changed."""
-        table = site.store.table(self.table or self.kind)
-        held = self._sorted.get(attribute)
-        if held is None or held[0] != table.version:
-            pairs = sorted(((row.get(attribute, 0), table.seq[row_id]), row_id) for row_id, row in table.rows.items())
-            held = self._sorted[attribute] = table.version, [key for key, _ in pairs], [row_id for _, row_id in pairs]
-        return held[1], held[2]
 
 
 def _limit(site: Site, given: Any) -> int:

@@ -15,6 +15,8 @@ from sync_pipelines.sandbox.store import Document, Store
 HIDES_DELETED = ("customer", "subscription", "invoice", "credit_note")
 """Resources whose lists show a deleted one only when asked to; the others show its status."""
 _DAY = 86_400
+Key = tuple[int | str, int]
+"""The value sorted by, and the order of arrival: unique, so that an offset stays true while others write."""
 
 
 class Lengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +64,7 @@ class Site:
     def __init__(self, store: Store, *, clock: VirtualClock) -> None:
         self.store = store
         self.clock = clock
+        self._orders: dict[tuple[str, str], tuple[int, list[Key], list[str]]] = {}
 
     @property
     def settings(self) -> Settings:
@@ -117,22 +120,46 @@ class Site:
         mark = {"deleted": True} if kind in HIDES_DELETED else {"status": "deleted", "deleted": True}
         return self.change(document, mark, event=event)
 
-    def emit(self, type: str, *documents: Document) -> None:
+    def add_late(self, kind: str, fields: Mapping[str, Any], seconds: float) -> Document:
+        """A resource that carries the time of now and can be seen only so much later, as after a long transaction."""
+        document = {**fields, **self._stamp(), "object": kind, "deleted": False}
+        self.store.put("_late", document["id"], {"due": self.clock.now().timestamp() + seconds, "document": document})
+        return document
+
+    def arrive(self) -> None:
+        """What was late and is due can be seen from now on, and so can its event."""
+        for late in self.store.all("_late"):
+            if late["due"] <= self.clock.now().timestamp():
+                document = late["document"]
+                self.store.delete("_late", document["id"])
+                self.store.put(document["object"], document["id"], document)
+                self.emit(f"{document['object']}_created", document, at=document["updated_at"])
+
+    def emit(self, type: str, document: Document, *, at: int | None = None) -> None:
         event_id = f"ev_{self.new_id('event')}"
         self.store.put(
             "_event",
             event_id,
             {
                 "id": event_id,
-                "occurred_at": self.now(),
+                "occurred_at": self.now() if at is None else at,
                 "source": "api",
                 "object": "event",
                 "api_version": "v2",
-                "content": {document["object"]: document for document in documents},
+                "content": {document["object"]: document},
                 "event_type": type,
                 "webhook_status": "not_configured",
             },
         )
+
+    def ordered(self, table: str, attribute: str) -> tuple[list[Key], list[str]]:
+        """Keys and ids in the order of an attribute; made again where the table has changed."""
+        held, kept = self.store.table(table), self._orders.get((table, attribute))
+        if kept is None or kept[0] != held.version:
+            pairs = sorted(((row.get(attribute, 0), held.seq[row_id]), row_id) for row_id, row in held.rows.items())
+            kept = held.version, [key for key, _ in pairs], [row_id for _, row_id in pairs]
+            self._orders[table, attribute] = kept
+        return kept[1], kept[2]
 
     def _put(self, kind: str, fields: Mapping[str, Any], event: str) -> Document:
         document = {name: value for name, value in fields.items() if value is not None}
