@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import requests
@@ -25,6 +25,13 @@ class Auth(Protocol):
     def renew(self) -> None:
         """The system said 401: forget what was cached, or `FixConfiguration` when nothing can be renewed."""
         ...
+
+
+@runtime_checkable
+class Signer(Protocol):
+    """An `Auth` that proves each call by itself, over what the call says."""
+
+    def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest: ...
 
 
 class ApiKey:
@@ -72,10 +79,14 @@ class _Token(msgspec.Struct):
     instance_url: str = ""
 
 
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
 class ClientCredentials:
     """OAuth 2 client-credentials flow; one token is shared by all threads until the system refuses it.
 
-    `scope` is asked for where it is not empty; with `as_json` the request is no form but a JSON object.
+    `scope` is asked for where it is not empty; with `as_json` the request is no form but a JSON object. A system that
+    wants a signed assertion in place of id and secret is given one by `assertion`, fresh for each token.
     """
 
     def __init__(
@@ -83,11 +94,12 @@ class ClientCredentials:
         system: str,
         token_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str = "",
         *,
         session: requests.Session,
         scope: str = "",
         as_json: bool = False,
+        assertion: Callable[[], str] | None = None,
     ) -> None:
         self._system = system
         self._token_url = token_url
@@ -96,6 +108,7 @@ class ClientCredentials:
         self._session = session
         self._scope = scope
         self._as_json = as_json
+        self._assertion = assertion
         self._token: _Token | None = None
         self._lock = threading.Lock()
 
@@ -120,13 +133,7 @@ class ClientCredentials:
             return self._token
 
     def _fetch(self) -> _Token:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret,
-        }
-        if self._scope:
-            form["scope"] = self._scope
+        form = self._form()
         body: dict[str, Any] = {"json": form} if self._as_json else {"data": form}
         try:
             response = self._session.post(
@@ -141,11 +148,20 @@ class ClientCredentials:
         except msgspec.MsgspecError:
             raise RetryLater(f"{self._system} answered a token request with something else") from None
 
+    def _form(self) -> dict[str, str]:
+        form = {"grant_type": "client_credentials", **({"scope": self._scope} if self._scope else {})}
+        if self._assertion is not None:
+            return {**form, "client_assertion_type": ASSERTION, "client_assertion": self._assertion()}
+        return {**form, "client_id": self._client_id, "client_secret": self._client_secret}
+
     def _unreachable(self, error: requests.RequestException) -> str:
         return (
             f"{self._system} can't be reached for a token ({type(error).__name__}): "
             f"check that it is up and that url of [systems.{self._system}] is right"
         )
+
+    def _proof(self) -> str:
+        return "client_secret" if self._assertion is None else "the certificate and its private key"
 
     def _refusal(self, response: requests.Response) -> SyncError:
         status = response.status_code
@@ -153,7 +169,7 @@ class ClientCredentials:
             return RetryLater(f"{self._system} gives no token now (HTTP {status})")
         return FixConfiguration(
             f"{self._system} refuses the credentials (HTTP {status}, {_oauth_error(response)}): "
-            f"check client_id and client_secret of [systems.{self._system}] and their environment variables"
+            f"check client_id and {self._proof()} of [systems.{self._system}] and their environment variables"
         )
 
 

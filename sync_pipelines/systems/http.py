@@ -19,7 +19,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.engine.port import Calls
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, Stop, SyncError
-from sync_pipelines.systems.auth import Auth, as_is
+from sync_pipelines.systems.auth import Auth, Signer, as_is
 from sync_pipelines.systems.budget import Budget, RetryBudget, Usage
 
 Classify = Callable[[requests.Response], SyncError | None]
@@ -29,6 +29,8 @@ None means that the answer is fine as it is, except with a status of 500 or more
 """
 
 _NO_BODY = frozenset({204, 205, 304})
+_ACCEPTED = 202
+"""The system will do it later: it may say more, or nothing."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CLOSING = {ord("{"): ord("}"), ord("["): ord("]"), ord('"'): ord('"')}
 
@@ -171,7 +173,7 @@ class Wire:
                     headers=authorised,
                     timeout=self._patience.timeout,
                     allow_redirects=False,
-                    auth=as_is,
+                    auth=self._auth.sign if isinstance(self._auth, Signer) else as_is,
                     **body,
                 )
             except requests.RequestException as error:
@@ -280,5 +282,5 @@ def _is_whole(response: requests.Response) -> bool:
         return True
     body = response.content.strip()
     if not body:
-        return False
+        return response.status_code == _ACCEPTED
     return body[0] not in _CLOSING or (len(body) > 1 and body[-1] == _CLOSING[body[0]])

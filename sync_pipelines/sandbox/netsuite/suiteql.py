@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from sync_pipelines.sandbox.netsuite.table import TABLES
 from sync_pipelines.sandbox.store import Store
 
 _SEARCH = "Invalid search query. Detailed unprocessed description follows. "
+_UNKNOWN = re.compile(r'column named "(\w+)"|[Rr]eferenced column "(\w+)" not found')
 _FORMATS = (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH24", "%H"), ("MI", "%M"), ("SS", "%S"))
 
 
@@ -40,7 +42,7 @@ class SuiteQl:
             names = [column[0].lower() for column in found.description or ()]
             rows = found.fetchall()
         except duckdb.Error as error:
-            raise _refused(f"Invalid or unsupported search. {str(error).splitlines()[0]}") from None
+            raise _refused(f"Invalid or unsupported search. {_problem(error)}") from None
         return [
             {name: _text(value) for name, value in zip(names, row, strict=True) if value is not None} for row in rows
         ]
@@ -65,6 +67,11 @@ class SuiteQl:
         if self._filled.get(name) != version:
             self._db.register(name, table.arrow(self._store.all(table.source), self._zone))
             self._filled[name] = version
+
+
+def _problem(error: duckdb.Error) -> str:
+    match = _UNKNOWN.search(str(error))
+    return f"Unknown identifier '{match[1] or match[2]}'." if match else str(error).splitlines()[0]
 
 
 def _translated(node: exp.Expr) -> exp.Expr:

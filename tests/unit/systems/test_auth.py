@@ -82,3 +82,19 @@ def test_a_token_may_be_asked_for_with_a_scope_and_as_json(scripted):
         "client_secret": "s3cr3t",
         "scope": "read",
     }
+
+
+def test_a_signed_assertion_takes_the_secrets_place_and_is_fresh_for_each_token(scripted):
+    wire, far_end = scripted(TOKEN, TOKEN)
+    signed = iter(["first", "second"])
+    auth = ClientCredentials(
+        "erp", "http://crm.test/token", "client", session=wire.session, assertion=lambda: next(signed)
+    )
+
+    auth.headers(wire.session)
+    auth.renew()
+    auth.headers(wire.session)
+
+    assert "client_assertion=first" in far_end.sent[0].body
+    assert "client_assertion=second" in far_end.sent[1].body
+    assert "client_secret" not in far_end.sent[0].body

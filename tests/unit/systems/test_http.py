@@ -101,6 +101,36 @@ def test_a_body_that_stays_cut_off_is_a_malformed_page(scripted):
         read(wire)
 
 
+def test_an_answer_that_only_says_later_may_be_empty_and_one_that_says_done_may_not(scripted):
+    wire, _ = scripted((202, b""), *[(200, b"")] * 5)
+
+    assert read(wire).status_code == 202
+    with pytest.raises(MalformedPage, match="empty"):
+        read(wire)
+
+
+class Signed:
+    """Proves each call by what it says."""
+
+    def headers(self, session):
+        return {}
+
+    def renew(self):
+        raise FixConfiguration("the signature is not accepted")
+
+    def sign(self, request):
+        request.headers["Authorization"] = f"Signed {request.method} {request.path_url}"
+        return request
+
+
+def test_a_signer_is_given_every_call_and_every_repeat_of_it(scripted):
+    wire, far_end = scripted(RESET, OK, auth=Signed())
+
+    read(wire)
+
+    assert [call.headers["Authorization"] for call in far_end.sent] == ["Signed GET /things"] * 2
+
+
 def test_waits_grow_and_are_spread(scripted, clock):
     started = clock.now()
     wire, _ = scripted(RESET, RESET, RESET, OK)
