@@ -47,7 +47,11 @@ class Amounts:
     told: Callable[[Mapping[str, Any]], tuple[Decimal, str]]
     """The amount in major units and the currency that a payload tells; its numbers are parsed as `Decimal`."""
     currencies: Sequence[str]
-    """Currencies that the system takes; the suite asks for one each with 0, 2 and 3 decimals."""
+    """Currencies that the system takes: one each with 0, 2 and 3 decimals, as far as it knows any."""
+    smallest: Mapping[int, Decimal] = field(
+        default_factory=lambda: {0: Decimal(1), 2: Decimal("0.01"), 3: Decimal("0.001")}
+    )
+    """The smallest amount of a currency that the system tells from nothing, by the currency's decimals."""
 
 
 class Facts(Protocol):

@@ -75,7 +75,7 @@ class StripeFacts(StandIn):
         super().strike(fault, times=times, writes=writes)
 
     def amounts(self) -> Amounts:
-        """Prices in minor units; one more product gives each something to be the price of."""
+        """Prices in minor units, of which the last digit is 0 where there are three; one product has all the prices."""
         product = {"name": "Priced", "id": "prod_priced"}
         self.sandbox.vendor.admin("seed", {"product": [product]})
         return Amounts(
@@ -91,6 +91,7 @@ class StripeFacts(StandIn):
                 payload["currency"].upper(),
             ),
             currencies=("EUR", "JPY", "KWD"),
+            smallest={0: Decimal(1), 2: Decimal("0.01"), 3: Decimal("0.01")},
         )
 
     def published(self) -> Mapping[str, Any]:

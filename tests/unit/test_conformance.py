@@ -11,7 +11,7 @@ import pytest
 
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.port import ANY, Counting, Deletes, Locking, Merges, Passport, Rate
-from sync_pipelines.testing.conformance import Conformance, ask_all, lies
+from sync_pipelines.testing.conformance import QUESTIONS, Conformance, ask_all, lies
 from sync_pipelines.testing.facts import MemoryFacts, NotChecked
 from sync_pipelines.testing.memory import PASSPORT, MemorySystem
 
@@ -45,6 +45,7 @@ def test_a_true_passport_has_no_lies(truth: Passport) -> None:
 
 LIES = [
     (PLAIN, {"page_max": 1}),
+    (PLAIN, {"page_max": 10}),
     (PLAIN, {"late_seconds": 5}),
     (PLAIN, {"grain_seconds": 0.1}),
     (RICH, {"is_ordered": True}),
@@ -76,8 +77,18 @@ def test_each_lie_is_noticed_and_named(truth: Passport, lie: dict[str, Any]) -> 
     assert all(each.told for each in found)
 
 
+KEYLESS = (MUTE, {"keys": {ANY: "external_id"}})
+"""A lie that more than its claim suffers from: nothing is found."""
+
+
 def test_every_claim_is_turned_into_a_lie() -> None:
     assert {claim for _, lie in LIES for claim in lie} == {field.name for field in fields(Passport)}
+
+
+def test_every_test_that_rests_on_a_claim_fails_for_a_lie() -> None:
+    failed = {answer.question for truth, lie in [*LIES, KEYLESS] for answer in lies(claiming(truth, **lie))}
+
+    assert {question.name for question in QUESTIONS if question.claims} - failed == set()
 
 
 def test_a_key_that_nothing_is_found_by_is_noticed() -> None:

@@ -24,8 +24,8 @@ NAMES = (
 )
 """Composed and combining letters, scripts from the right, letters beyond the first plane, what parsers take apart."""
 
-DIGITS = {0: ("1", "1234567"), 2: ("0.07", "1234.56", "9999999.99"), 3: ("0.070", "1234.560")}
-"""Amounts in major units, by the decimals of their currency; of three, some vendors want the last to be 0."""
+STEPS = (7, 123_456, 9_999_999)
+"""Amounts, in the smallest that a system takes of a currency."""
 
 
 @question()
@@ -66,8 +66,9 @@ def a_currency_keeps_its_own_decimals(facts: Facts) -> str:
 def _kept(facts: Facts, currencies: list[str]) -> str:
     if not currencies:
         raise NotChecked("the system takes no such currency")
-    pairs = [(Decimal(digits), currency) for currency in currencies for digits in DIGITS[exponent(currency)]]
-    return "; ".join(filter(None, (_wrong(facts, facts.amounts(), *pair) for pair in pairs)))
+    amounts = facts.amounts()
+    pairs = [(amounts.smallest[exponent(currency)] * steps, currency) for currency in currencies for steps in STEPS]
+    return "; ".join(filter(None, (_wrong(facts, amounts, *pair) for pair in pairs)))
 
 
 def _wrong(facts: Facts, amounts: Amounts, amount: Decimal, currency: str) -> str:

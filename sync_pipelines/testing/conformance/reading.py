@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
 from sync_pipelines.engine.port import Counting, Deletes, Merges
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.testing.conformance.asking import (
@@ -124,6 +128,29 @@ def nothing_is_lost_when_records_move_while_they_are_read(facts: Facts) -> str:
     seen += read(facts, seen[-1].cursor)
     missed = {*made, new} - {first[0]} - set(ids(seen))
     return f"{len(missed)} records of {len(made)} were missed" if missed else ""
+
+
+@question()
+def changes_around_midnight_and_clock_changes_are_read(facts: Facts) -> str:
+    for turn in _turns(facts.clock.now(), ZoneInfo(facts.system.passport.zone)):
+        facts.clock.sleep((turn - timedelta(minutes=30) - facts.clock.now()).total_seconds())
+        facts.put(f"before {turn:%d %b}")
+        cursor = read(facts)[-1].cursor
+        facts.clock.sleep(3600)
+        (after,) = facts.put(f"after {turn:%d %b}")
+        if after not in ids(read(facts, cursor)):
+            return f"a change half an hour after {turn} was missed"
+    return ""
+
+
+def _turns(now: datetime, zone: ZoneInfo) -> list[datetime]:
+    """When a wall clock in the zone jumps in the next year, and before that a midnight."""
+    first = now.replace(minute=0, second=0, microsecond=0)
+    hours = [first + timedelta(hours=number) for number in range(2, 366 * 24)]
+    midnight = next(hour for hour in hours if hour.astimezone(zone).hour == 0)
+    offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+    jumps = [hour for hour, (early, late) in zip(hours[1:], pairwise(offsets), strict=True) if early != late]
+    return [midnight, *(jump for jump in jumps if jump - midnight > timedelta(hours=2))]
 
 
 @question("page_max")

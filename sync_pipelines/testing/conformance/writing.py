@@ -120,7 +120,7 @@ def our_external_id_is_in_the_field_that_the_passport_names(facts: Facts) -> str
     return "" if carried else f"{key} does not carry it"
 
 
-@question("keys")
+@question()
 def an_update_changes_what_it_says_and_nothing_else(facts: Facts) -> str:
     if facts.system.passport.key_of(facts.object) is None:
         raise NotChecked(f"{facts.object} has no field for an external id")
