@@ -69,7 +69,7 @@ def _id(facts: Facts, place: int) -> int:
 
 
 def _is_known(customer: Customer) -> bool:
-    """An account of the CRM that is there; the second account of a company never got to the desk."""
+    """An account of the CRM that is there, and has a number."""
     return bool(customer.account_id) and not customer.is_deleted and bool(customer.profile.number)
 
 
