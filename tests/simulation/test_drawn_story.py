@@ -13,6 +13,7 @@ from sync_pipelines.testing.simulation import __main__ as command
 from sync_pipelines.testing.simulation import campaign, injector
 from sync_pipelines.testing.simulation.campaign import Field, Lived, Tally, story_of, story_told
 from sync_pipelines.testing.simulation.invariant import Violation
+from sync_pipelines.testing.simulation.story import draw
 
 
 def test_a_seed_gives_the_same_life_twice_byte_for_byte(field: Field) -> None:
@@ -25,7 +26,7 @@ def test_a_seed_gives_the_same_life_twice_byte_for_byte(field: Field) -> None:
 
 
 def test_seeds_that_follow_each_other_begin_with_one_kind_after_the_other() -> None:
-    kinds = list(injector.KINDS)
+    kinds = [name for name, kind in injector.KINDS.items() if not kind.share]
 
     assert [story_of(seed).events[0].name for seed in range(1000, 1000 + len(kinds))] == [
         kinds[seed % len(kinds)] for seed in range(1000, 1000 + len(kinds))
@@ -35,6 +36,18 @@ def test_seeds_that_follow_each_other_begin_with_one_kind_after_the_other() -> N
 def test_a_story_is_drawn_from_its_seed_alone() -> None:
     assert story_of(11) == story_of(11)
     assert story_of(11) != story_of(11 + len(injector.KINDS))
+
+
+def test_a_kind_that_happens_beside_others_leaves_each_story_as_it_was() -> None:
+    beside = {name for name, kind in injector.KINDS.items() if kind.share}
+    without = {name: kind for name, kind in injector.KINDS.items() if name not in beside}
+
+    for seed in range(100):
+        with_them, before = story_of(seed), draw(seed, without)
+        assert [e for e in with_them.events if e.name not in beside] == list(before.events)
+        assert (with_them.domains, with_them.modes[: len(before.modes)]) == (before.domains, before.modes)
+        assert {e.moment.run for e in with_them.events} <= set(range(1, len(with_them.modes) + 1))
+    assert beside <= {event.name for seed in range(100) for event in story_of(seed).events}
 
 
 def test_a_kind_is_only_drawn_where_its_domains_are() -> None:

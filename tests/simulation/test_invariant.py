@@ -13,13 +13,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from sync_pipelines.testing.simulation import books, injector
+from sync_pipelines.engine.plan import Write
+from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.sandbox.tryton.wizard import NAME as CREDIT
+from sync_pipelines.sandbox.tryton.wizard import Wizards
+from sync_pipelines.testing.simulation import books, injector, people
 from sync_pipelines.testing.simulation.campaign import Field
 from sync_pipelines.testing.simulation.invariant import INVARIANTS, check, names
 from sync_pipelines.testing.simulation.life import Ended, live
 from sync_pipelines.testing.simulation.line import Asked
 from sync_pipelines.testing.simulation.story import Story
-from sync_pipelines.testing.simulation.world import World, closing, rows, topology_of
+from sync_pipelines.testing.simulation.world import Said, World, closing, rows, topology_of
 
 PEACE = Story(7, ("customer", "order", "invoice"), ("full",), (60,), ())
 Break = Callable[[World], Any]
@@ -241,11 +245,6 @@ def test_a_call_that_nobody_announced_is_a_violation(lived: tuple[World, Ended])
     assert "every_call_was_announced" in sent(lived, asked(lived[0]))
 
 
-def test_a_write_that_lacks_its_approval_is_a_violation(lived: tuple[World, Ended]) -> None:
-    with _ledger(lived[0], "UPDATE ledger.writes SET approved_by_team = nullif('{}', '')", "controller", ""):
-        assert "approvals_come_first" in names(check(*lived))
-
-
 def test_business_with_another_organisation_is_a_violation(lived: tuple[World, Ended]) -> None:
     world, ended = lived
     world.strangers.append(("tryton", 0))
@@ -348,6 +347,165 @@ def test_an_extraction_that_is_not_proven_is_a_violation(lived: tuple[World, End
     unproven = "UPDATE ledger.check_results SET result = '{}' WHERE name = 'complete'"
     with _ledger(lived[0], unproven, "not_checked", "passed"):
         assert "extractions_are_complete" in names(check(*lived))
+
+
+def test_a_write_that_lacks_its_approval_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with _ledger(lived[0], "UPDATE ledger.writes SET approved_by_team = nullif('{}', '')", "controller", ""):
+        assert "approvals_come_first" in names(check(*lived))
+
+
+def said(world: World, decision: str, **request: Any) -> Said:
+    """What a person has just said of a write like those that were sent."""
+    write = Write(
+        Request("w-1", "account.invoice", Operation.VOID, None, "I-1", {}), "invoice", "tryton", "l", "I-1", (), ""
+    )
+    write = replace(write, request=replace(write.request, **request))
+    return Said(len(world.traffic.log), "dora", decision, write)
+
+
+def credit(world: World, invoice_id: int) -> Asked:
+    body = json.dumps({"method": "", "params": [1, {}, "credit", {"active_ids": [invoice_id]}]}).encode()
+    number = len(world.traffic.log) + 1
+    return replace(to_erp(world, "wizard.account.invoice.credit.execute", number=number), body=body)
+
+
+@pytest.mark.parametrize(("words", "is_broken"), [([], True), (["approved"], False), (["approved", "rejected"], True)])
+def test_an_invoice_that_is_voided_without_a_word_is_a_violation(
+    lived: tuple[World, Ended], words: list[str], is_broken: bool
+) -> None:
+    world, _ = lived
+    world.said.extend(said(world, word, record_id="7") for word in words)
+
+    try:
+        assert ("approvals_come_first" in sent(lived, credit(world, 7))) == is_broken
+    finally:
+        world.said.clear()
+
+
+def test_a_large_invoice_that_was_made_without_a_word_is_a_violation(lived: tuple[World, Ended]) -> None:
+    def enlarge(world: World) -> None:
+        for row in rows(world, "tryton", "account.invoice"):
+            change(world, "tryton", "account.invoice", str(row["id"]), total_amount_cache="1000000.00")
+
+    assert "approvals_come_first" in broken(lived, enlarge)
+
+
+APPROVAL = (
+    "INSERT INTO ledger.approvals (plan_id, write_id, decision, team, decided_by, reason, at)"
+    " SELECT plan_id, write_id, '{decision}', 'controller', '{by}', '', '2026-01-01' FROM ledger.writes"
+    " WHERE domain = 'invoice' ORDER BY write_id LIMIT 1"
+)
+
+
+@contextmanager
+def decided(world: World, decision: str, *, by: str = "dora") -> Iterator[None]:
+    with psycopg.connect(_libpq(world), autocommit=True) as connection:
+        connection.execute(APPROVAL.format(decision=decision, by=by))  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("DELETE FROM ledger.approvals")
+
+
+def test_sending_what_a_person_rejected_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with decided(lived[0], "approved"):
+        assert "rejections_hold" not in names(check(*lived))
+    with decided(lived[0], "rejected"):
+        assert "rejections_hold" in names(check(*lived))
+
+
+def test_a_word_of_which_nothing_is_on_record_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.said.append(said(world, "rejected"))
+
+    try:
+        assert "rejections_hold" in names(check(world, ended))
+    finally:
+        world.said.clear()
+
+
+def test_asking_again_about_what_a_person_rejected_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.said.extend([said(world, "rejected"), said(world, "approved")])
+
+    try:
+        found = [each.told for each in check(world, ended) if each.invariant == "rejections_hold"]
+    finally:
+        world.said.clear()
+
+    assert [told for told in found if "again" in told] == [
+        "dora was asked about the void of I-1 again, which had been rejected"
+    ]
+
+
+@pytest.mark.parametrize(("by", "is_broken"), [("dora", False), ("chen", False), ("carla", True), ("sam", True)])
+def test_an_approval_by_somebody_without_a_say_is_a_violation(
+    lived: tuple[World, Ended], by: str, is_broken: bool
+) -> None:
+    with decided(lived[0], "approved", by=by):
+        assert ("only_they_decide" in names(check(*lived))) == is_broken
+
+
+def test_a_person_who_was_heard_against_the_rules_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    world.usurped.append("sam approved plan-1")
+
+    try:
+        assert "only_they_decide" in names(check(world, ended))
+    finally:
+        world.usurped.clear()
+
+
+def test_what_was_approved_and_is_neither_written_nor_told_is_a_violation(lived: tuple[World, Ended]) -> None:
+    with decided(lived[0], "approved"):
+        assert "words_are_carried_out" not in names(check(*lived))
+        with _ledger(lived[0], "UPDATE ledger.writes SET state = '{}'", "planned", "confirmed"):
+            assert "words_are_carried_out" in names(check(*lived))
+
+
+def void(world: World, *, with_refund: bool = True) -> dict[str, Any]:
+    """The ERP voids one of its posted invoices."""
+    row, wizards = a_posted(world), Wizards(people.erp(world).database)
+    session, *_ = wizards.call(CREDIT, "create", [], {})
+    start = {"start": {"with_refund": with_refund}}
+    wizards.call(CREDIT, "execute", [session, start, "credit"], {"active_ids": [row["id"]]})
+    return row
+
+
+def credit_note(world: World) -> str:
+    return str(max(row["id"] for row in rows(world, "tryton", "account.invoice")))
+
+
+def void_and_alter(**values: Any) -> Break:
+    def alter(world: World) -> None:
+        void(world)
+        change(world, "tryton", "account.invoice", credit_note(world), **values)
+
+    return alter
+
+
+def credit_twice(world: World) -> None:
+    void(world, with_refund=False)
+    void(world)
+
+
+def test_a_credit_note_that_balances_its_invoice_is_none(lived: tuple[World, Ended]) -> None:
+    assert "voids_balance" not in broken(lived, void)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        void_and_alter(total_amount_cache="-1.01"),
+        void_and_alter(party=1),
+        void_and_alter(move=None),
+        credit_twice,
+        lambda world: void(world, with_refund=False),
+    ],
+)
+def test_a_void_that_does_not_balance_is_a_violation(lived: tuple[World, Ended], how: Break) -> None:
+    assert "voids_balance" in broken(lived, how)
 
 
 @contextmanager

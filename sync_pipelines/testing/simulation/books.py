@@ -49,6 +49,11 @@ def minor(amount: Any, currency: str) -> int:
     return int((Decimal(str(amount)) * 10 ** _DIGITS.get(currency, 2)).quantize(Decimal(1)))
 
 
+def exact(amount: Any) -> Decimal:
+    """An amount as the ERP keeps it."""
+    return Decimal(str(amount or 0))
+
+
 def billed(world: World) -> list[Paper]:
     """What billing has issued and not voided: invoices, and credit notes as negative amounts."""
     invoices = [

@@ -212,6 +212,39 @@ def _invoice_voided(world: World, rng: Random) -> str | None:
     return f"invoice {invoice['number']} is voided" if invoice and made else None
 
 
+def _posted_invoice_voided(world: World, rng: Random) -> str | None:
+    """Billing voids what the ERP has in its books already, and at times something befalls what takes it out of them."""
+    known = {row["reference"] for row in rows(world, "tryton", "account.invoice") if row["state"] == "posted"}
+    invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open" and i["number"] in known])
+    made = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/void") if invoice else None
+    if invoice is None or made is None:
+        return None
+    told = f"invoice {invoice['number']}, which is posted, is voided"
+    return f"{told}, and {_credit_befallen(world, rng)}" if rng.random() < 0.7 else told
+
+
+def _credit_befallen(world: World, rng: Random) -> str:
+    kind = rng.choice(("drop_after", "drop_before", "slow_reply", "truncate", "answer", "answer_after", "park"))
+    share = rng.choice((0.05, 0.6))
+    spoil = Spoil(kind, only="write", where="credit.execute", status=502, body=b"{}", share=share)
+    world.traffic.spoil(spoil, "tryton")
+    return f"{kind} befalls its credit note"
+
+
+def _ordered_deal_lost(world: World, rng: Random) -> str | None:
+    """A deal is cancelled that the ERP has an order of already."""
+    known = {row["reference"] for row in rows(world, "tryton", "sale.sale") if row["state"] != "cancelled"}
+    deals = [o for o in people.live(world, "Opportunity") if o["IsWon"] and o["Order_Number__c"] in known]
+    deal = _one(rng, deals)
+    done = deal is not None and people.edit_crm(world, "Opportunity", deal["Id"], {"StageName": "Closed Lost"})
+    return f"deal {deal['Order_Number__c']}, which is ordered, is cancelled" if deal and done else None
+
+
+def _large_invoice(world: World, rng: Random) -> str | None:
+    made = _invoice(world, rng, unit_minor=rng.choice((100_000_000, 133_333_333)))
+    return f"invoice {made['number']} over {made['total']} {made['currency']} is issued" if made else None
+
+
 def _invoice_paid(world: World, rng: Random) -> str | None:
     invoice = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] == "open"]) or _invoice(world, rng)
     paid = people.bill(world, "POST", f"/v1/invoices/{invoice['id']}/pay", paid_out_of_band=True) if invoice else None
@@ -549,5 +582,8 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     CUT_OVER: (Kind(2, {"start": 1}, MONEY), _cut_over),
     "F24.same_name": (Kind(2, _ANY, CUSTOMERS), _same_name),
     "F8.by_hand": (Kind(1, _ANY, MONEY), _invoice_entered_by_hand),
+    "F8.voided_when_posted": (Kind(0, {"start": 1}, MONEY, from_run=2, share=0.25), _posted_invoice_voided),
+    "F4.lost_when_ordered": (Kind(0, {"start": 1}, SALES, from_run=2, share=0.15), _ordered_deal_lost),
+    "F6.large": (Kind(0, {"start": 1, "step": 6}, MONEY, share=0.1), _large_invoice),
 }
 """Each with how it is drawn and what it does."""

@@ -36,15 +36,6 @@ def every_call_was_announced(world: World, ended: Ended) -> Iterator[str]:
             yield f"request {asked.number} left without an attempt on record: {asked}"
 
 
-def approvals_come_first(world: World, ended: Ended) -> Iterator[str]:
-    for row in world.planes.ledger_rows(
-        "SELECT DISTINCT w.label, w.operation, team FROM ledger.writes w JOIN ledger.attempts a USING (write_id),"
-        " unnest(string_to_array(w.approved_by_team, ' ')) team WHERE NOT EXISTS (SELECT 1 FROM ledger.approvals p"
-        " WHERE p.write_id = w.write_id AND p.team = team AND p.decision = 'approved' AND p.at <= a.started_at)"
-    ):
-        yield f"the {row['operation']} of {row['label']} was sent without the word of {row['team']}"
-
-
 def strangers_are_not_asked(world: World, ended: Ended) -> Iterator[str]:
     """Once another organisation answers, it is asked who it is, and nothing else."""
     for system, since in world.strangers:
@@ -188,7 +179,6 @@ def extractions_are_complete(world: World, ended: Ended) -> Iterator[str]:
 
 JUDGES = (
     every_call_was_announced,
-    approvals_come_first,
     strangers_are_not_asked,
     closed_months_are_not_tried,
     documents_name_their_customer,

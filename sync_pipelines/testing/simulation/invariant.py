@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync_pipelines.testing.simulation import books, conduct
+from sync_pipelines.testing.simulation import assent, books, conduct
 from sync_pipelines.testing.simulation.books import Paper, Party
 from sync_pipelines.testing.simulation.life import Ended
 from sync_pipelines.testing.simulation.line import Asked
@@ -307,6 +307,7 @@ INVARIANTS: Mapping[str, Judge] = {
         peace_comes,
         cursors_go_forward,
         *conduct.JUDGES,
+        *assent.JUDGES,
     )
 }
 

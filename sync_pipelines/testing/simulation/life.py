@@ -8,6 +8,7 @@ from typing import Any
 from sync_pipelines.course import VERBS, Step, course, walk
 from sync_pipelines.errors import SyncError
 from sync_pipelines.loop import Loop, Mode
+from sync_pipelines.testing.simulation import approver
 from sync_pipelines.testing.simulation.pulse import Died
 from sync_pipelines.testing.simulation.world import World
 
@@ -40,6 +41,7 @@ def live(world: World) -> Ended:
         world.begin_run(number)
         _run(world, str(number), mode)
         _keep_trying(world, number)
+        approver.decide(world)
         world.clock.advance(gap)
     return _calm(world, len(story.modes))
 
@@ -101,15 +103,25 @@ def _watched(world: World, step: Step) -> Step:
     def call() -> Any:
         world.happen("step")
         if step.verb == "apply":
+            _decide(world)
             world.happen("apply")
             world.applies.append(len(world.traffic.log))
-        return step.call()
+        outcome = step.call()
+        world.waiting += outcome.waiting if step.verb == "plan" else 0
+        return outcome
 
     return replace(step, call=call)
 
 
+def _decide(world: World) -> None:
+    """People decide between plan and apply about what the plan has told them, at times later; in peace always."""
+    if world.waiting and (world.is_peaceful or world.approver.random() < 0.7):
+        approver.decide(world, everything=world.is_peaceful)
+    world.waiting = 0
+
+
 def _calm(world: World, number: int) -> Ended:
-    """Nothing goes wrong any more: runs follow each other until one has nothing left to do."""
+    """Nothing goes wrong any more: runs follow each other until one has nothing left to do, and nobody to decide."""
     world.make_peace()
     world.clock.advance(SETTLING)
     world.traffic.settle(everything=True)
@@ -117,18 +129,18 @@ def _calm(world: World, number: int) -> Ended:
         world.traffic.run = number + attempt
         before = len(world.traffic.log)
         error = _run(world, f"calm-{attempt}", "full")
+        decided = approver.decide(world, everything=True)
         written = sum(asked.is_write for asked in world.traffic.log[before:])
         planned = _planned(world, f"run-calm-{attempt}-{before}")
-        if not written and not planned and not error:
+        if not (written or planned or decided or error):
             return Ended(attempt, 0, 0)
         world.clock.advance(BETWEEN)
     return Ended(MOST_QUIET_RUNS, planned, written, error)
 
 
 def _planned(world: World, run_id: str) -> int:
-    """The writes of a run's plans that wait for nobody's word."""
+    """The writes of a run's plans, whether they waited for a word or not."""
     (row,) = world.planes.ledger_rows(
-        "SELECT count(*) AS n FROM ledger.writes JOIN ledger.plans USING (plan_id)"
-        f" WHERE run_id = '{run_id}' AND approved_by_team IS NULL AND waits = ''"
+        f"SELECT count(*) AS n FROM ledger.writes JOIN ledger.plans USING (plan_id) WHERE run_id = '{run_id}'"
     )
     return int(row["n"])

@@ -20,6 +20,10 @@ _CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
 """Which domains a company keeps in agreement, and how often: the way of money into the books most of all."""
 
 
+_MODES = ("full", "incremental")
+_GAPS = (0, 60, 300, 3600, 28_800)
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When something happens: at the nth beat, call or step of a kind in a run.
@@ -83,6 +87,8 @@ class Kind:
     """The first run in which it can happen."""
     early: int = 3
     """Up to which count of its moments it happens at the latest, where a story begins with it."""
+    share: float = 0.0
+    """In which share of the stories that have its domains it happens beside what else is drawn, and shifts nothing."""
 
 
 def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
@@ -91,6 +97,8 @@ def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
     Seeds that follow each other begin with one kind after the other, so that every one comes up.
     """
     rng = Random(f"{seed}|story")
+    aside = {name: kind for name, kind in kinds.items() if kind.share}
+    kinds = {name: kind for name, kind in kinds.items() if name not in aside}
     first = list(kinds)[seed % len(kinds)]
     choices = [(names, weight) for names, weight in _CHOICES if set(kinds[first].needs) <= set(names)]
     domains = rng.choices([names for names, _ in choices], [weight for _, weight in choices])[0]
@@ -98,13 +106,31 @@ def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
     fitting = {name: kind for name, kind in kinds.items() if set(kind.needs) <= set(domains) and kind.from_run <= runs}
     others = rng.choices(list(fitting), [kind.weight for kind in fitting.values()], k=rng.randint(1, 4))
     events = [_event(number, name, fitting[name], runs, rng) for number, name in enumerate(others, 2)]
-    return Story(
+    story = Story(
         seed=seed,
         domains=domains,
-        modes=tuple(rng.choice(("full", "incremental")) for _ in range(runs)),
-        gaps=tuple(rng.choice((0, 60, 300, 3600, 28_800)) for _ in range(runs)),
+        modes=tuple(rng.choice(_MODES) for _ in range(runs)),
+        gaps=tuple(rng.choice(_GAPS) for _ in range(runs)),
         events=(_early(_event(1, first, kinds[first], runs, rng), kinds[first]), *events),
     )
+    for name, kind in aside.items():
+        story = _with(story, name, kind)
+    return story
+
+
+def _with(story: Story, name: str, kind: Kind) -> Story:
+    """The story, in a share of all with one more event, and one more run where that needs it; nothing else shifts."""
+    rng = Random(f"{story.seed}|{name}")
+    if rng.random() >= kind.share or not set(kind.needs) <= set(story.domains):
+        return story
+    more = range(len(story.modes), kind.from_run)
+    story = replace(
+        story,
+        modes=(*story.modes, *(rng.choice(_MODES) for _ in more)),
+        gaps=(*story.gaps, *(rng.choice(_GAPS) for _ in more)),
+    )
+    event = _event(len(story.events) + 1, name, kind, len(story.modes), rng)
+    return replace(story, events=(*story.events, event))
 
 
 def _early(event: Event, kind: Kind) -> Event:

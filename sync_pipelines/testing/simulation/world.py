@@ -17,6 +17,7 @@ from msgspec.structs import replace as changed
 
 from sync_pipelines import config
 from sync_pipelines.clock import Clock
+from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import System
 from sync_pipelines.engine.topology import SystemSettings, Topology
 from sync_pipelines.sandbox.app import Sandbox
@@ -24,7 +25,7 @@ from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.demo import SECRETS
 from sync_pipelines.sandbox.erp import DATABASE
 from sync_pipelines.sandbox.launch import VENDORS, open_sandbox
-from sync_pipelines.testing.simulation import company
+from sync_pipelines.testing.simulation import company, staff
 from sync_pipelines.testing.simulation.line import Line, Traffic
 from sync_pipelines.testing.simulation.planes import SimulatedPlanes
 from sync_pipelines.testing.simulation.pulse import Pulse
@@ -52,6 +53,16 @@ class OwnClock(VirtualClock):
 
     def advance(self, seconds: float) -> None:
         self._base.advance(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person said of a write that waited for a word, and how many requests had left by then."""
+
+    after: int
+    by: str
+    decision: str
+    write: Write
 
 
 @dataclass
@@ -82,17 +93,26 @@ class World:
     """What others changed: how many requests had left, system, and the id ("cus_7", in the ERP "party.party,7")."""
     strangers: list[tuple[str, int]] = field(default_factory=list)
     """Behind which systems another organisation answers, and how many requests had left before."""
+    said: list[Said] = field(default_factory=list)
+    """What people decided about writes that waited for a word."""
+    usurped: list[str] = field(default_factory=list)
+    """Decisions of people who have no say in them that were heard, and of people who have one that weren't."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     """What has to be put right again before peace can come."""
     nested: Callable[[], None] = lambda: None
     """Runs the loop once more, while another run is under way."""
     traffic: Traffic = field(init=False)
+    approver: Random = field(init=False)
+    """What the people who decide draw from, so that it shifts nothing else."""
+    is_peaceful: bool = False
+    waiting: int = 0
+    """How many writes the plans of this run told of that wait for a word, since somebody last looked."""
     _counts: Counter[str] = field(default_factory=Counter)
-    _is_peaceful: bool = False
 
     def __post_init__(self) -> None:
         erp = self.boxes["tryton"].store
         self.seeded = {("tryton", name, key) for name in erp.tables() for key in erp.table(name).rows}
+        self.approver = Random(f"{self.story.seed}|approver")
         self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
 
     @classmethod
@@ -104,7 +124,8 @@ class World:
         for name, box in boxes.items():
             dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
             importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
-        topology = _cut_over(topology, story)
+        editor = boxes["salesforce"].store.all("User")[0]["Id"]
+        topology = staff.hired(_cut_over(topology, story), seed=story.seed, editor=editor)
         planes = SimulatedPlanes(url, topology=topology, clock=clock, pulse=pulse)
         return cls(story, topology, planes, clock, pulse, boxes, injectors)
 
@@ -132,7 +153,7 @@ class World:
 
     def happen(self, kind: str) -> None:
         """One more moment of a kind has come; what was to happen then happens."""
-        if self._is_peaceful:
+        if self.is_peaceful:
             return
         self._counts[kind] += 1
         for event in self._due_in(self.traffic.run):
@@ -147,7 +168,7 @@ class World:
     def make_peace(self) -> None:
         """From now on nothing goes wrong; what was broken on purpose is whole again."""
         self.traffic.clear()
-        self._is_peaceful = True
+        self.is_peaceful = True
         self.pulse.begin()
         for put_right in self.afterwards:
             put_right()
