@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import requests
 
+from sync_pipelines.clock import Clock
 from sync_pipelines.errors import FixConfiguration, RetryLater, SyncError
 
 TOKEN_TIMEOUT = (5.0, 30.0)
+FRESH_SHARE = 0.95
+"""Of its life, how much of a token is used."""
 
 
 class Auth(Protocol):
@@ -77,6 +81,7 @@ class Basic:
 class _Token(msgspec.Struct):
     access_token: str
     instance_url: str = ""
+    expires_in: float | None = None
 
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -86,7 +91,8 @@ class ClientCredentials:
     """OAuth 2 client-credentials flow; one token is shared by all threads until the system refuses it.
 
     `scope` is asked for where it is not empty; with `as_json` the request is no form but a JSON object. A system that
-    wants a signed assertion in place of id and secret is given one by `assertion`, fresh for each token.
+    wants a signed assertion in place of id and secret is given one by `assertion`, fresh for each token. A
+    `refresh_token` makes it the flow of that name. With a `clock` a token is renewed shortly before it expires.
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class ClientCredentials:
         scope: str = "",
         as_json: bool = False,
         assertion: Callable[[], str] | None = None,
+        refresh_token: str = "",
+        clock: Clock | None = None,
     ) -> None:
         self._system = system
         self._token_url = token_url
@@ -109,6 +117,9 @@ class ClientCredentials:
         self._scope = scope
         self._as_json = as_json
         self._assertion = assertion
+        self._refresh_token = refresh_token
+        self._clock = clock
+        self._until: datetime | None = None
         self._token: _Token | None = None
         self._lock = threading.Lock()
 
@@ -128,9 +139,19 @@ class ClientCredentials:
 
     def _current(self) -> _Token:
         with self._lock:
-            if self._token is None:
+            if self._token is None or self._is_spent():
                 self._token = self._fetch()
+                self._until = self._end_of(self._token)
             return self._token
+
+    def _is_spent(self) -> bool:
+        return self._clock is not None and self._until is not None and self._clock.now() >= self._until
+
+    def _end_of(self, token: _Token) -> datetime | None:
+        """When to renew a token that tells how long it lives, a little before that is over."""
+        if self._clock is None or token.expires_in is None:
+            return None
+        return self._clock.now() + timedelta(seconds=token.expires_in * FRESH_SHARE)
 
     def _fetch(self) -> _Token:
         form = self._form()
@@ -152,6 +173,8 @@ class ClientCredentials:
         form = {"grant_type": "client_credentials", **({"scope": self._scope} if self._scope else {})}
         if self._assertion is not None:
             return {**form, "client_assertion_type": ASSERTION, "client_assertion": self._assertion()}
+        if self._refresh_token:
+            form |= {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
         return {**form, "client_id": self._client_id, "client_secret": self._client_secret}
 
     def _unreachable(self, error: requests.RequestException) -> str:
@@ -161,7 +184,9 @@ class ClientCredentials:
         )
 
     def _proof(self) -> str:
-        return "client_secret" if self._assertion is None else "the certificate and its private key"
+        if self._assertion is not None:
+            return "the certificate and its private key"
+        return "client_secret and refresh_token" if self._refresh_token else "client_secret"
 
     def _refusal(self, response: requests.Response) -> SyncError:
         status = response.status_code

@@ -1,0 +1,315 @@
+"""HubSpot's CRM behind the port: searches to read, batches with a unique property to write."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import chain, islice
+from typing import Any
+
+import msgspec
+import requests
+
+from sync_pipelines.clock import Clock
+from sync_pipelines.engine.port import (
+    ANY,
+    Counting,
+    Cursor,
+    Deletes,
+    Found,
+    Locking,
+    Merges,
+    Outcome,
+    Page,
+    Passport,
+    Rate,
+    Request,
+    Shape,
+    State,
+)
+from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import FixConfiguration, MalformedPage, SetAside
+from sync_pipelines.systems.auth import ApiKey, Auth, ClientCredentials
+from sync_pipelines.systems.budget import Budget, Turns
+from sync_pipelines.systems.http import Wire, pooled_session
+from sync_pipelines.systems.hubspot import answer
+from sync_pipelines.systems.hubspot.answer import API_VERSION
+from sync_pipelines.systems.hubspot.association import READ_MAX, joined
+from sync_pipelines.systems.hubspot.record import ASSOCIATIONS, Record, properties, records, split, tombstones
+from sync_pipelines.systems.hubspot.search import PAGE_MAX, Searched, Searches
+from sync_pipelines.systems.hubspot.write import BATCH_MAX, EXTERNAL_ID, Writer
+from sync_pipelines.systems.pagination import NextLink
+from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.recent import Recent
+
+OBJECTS = f"/crm/objects/{API_VERSION}"
+LIST_MAX = 100
+SEARCHES_PER_SECOND = 2.5
+"""Of the five that an account has for all its apps: as some may go at once, no second sees more than four."""
+
+PASSPORT = Passport(
+    api_version=API_VERSION,
+    retires_on=date(2028, 3, 8),
+    page_max=PAGE_MAX,
+    late_seconds=600,
+    grain_seconds=0.001,
+    is_ordered=False,
+    deletes=Deletes.SWEEP,
+    merges=Merges.IN_PAGES,
+    counting=Counting.LAGGING,
+    batch_max=BATCH_MAX,
+    batch_atomic=False,
+    locking=Locking.REREAD,
+    keys={ANY: EXTERNAL_ID},
+    settling_seconds=300,
+    rate=Rate(190, 10, "HTTP 429, RATE_LIMITS"),
+)
+"""developers.hubspot.com: a version of September 2026 is supported for eighteen months; a search gives 200 rows and
+sees a change only "after a few moments", lists and reads by id at once; a batch holds a hundred inputs, and each stands
+for itself; nothing guards against a concurrent edit. The calls of ten seconds are those of a Professional account. An
+archived record is in no search, so absence tells; a survivor lists the ids that were merged into it. Estimates: that
+the index is ten minutes behind at most, and that a call which was given up has ended after five."""
+
+
+def open_system(
+    settings: SystemSettings,
+    *,
+    clock: Clock,
+    session: requests.Session | None = None,
+    rng: random.Random | None = None,
+) -> HubSpot:
+    """A HubSpot portal; nothing is sent until the first call.
+
+    `settings` needs `url` (https://api.hubapi.com) and either `service_key`, or `client_id`, `client_secret` and
+    `refresh_token` of an app that the portal has installed.
+    """
+    session = session or pooled_session(settings.concurrency)
+    wire = Wire(
+        settings,
+        clock=clock,
+        auth=_auth(settings, session=session, clock=clock),
+        classify=answer.classify,
+        session=session,
+        usage_of=answer.usage_of,
+        rng=rng,
+    )
+    searches = Budget(f"{settings.name} search", SEARCHES_PER_SECOND, settings.concurrency, clock=clock)
+    return HubSpot(wire, clock=clock, searches=searches, passport=configured(PASSPORT, settings))
+
+
+class HubSpot:
+    """One portal. A record's version is its `updatedAt`, its payload its properties."""
+
+    def __init__(self, wire: Wire, *, clock: Clock, searches: Budget, passport: Passport = PASSPORT) -> None:
+        self.name = wire.name
+        self.passport = passport
+        self.calls = wire.calls
+        self._wire = wire
+        self._searches = searches
+        self._writer = Writer(self._send)
+        self._recent = Recent(passport.late_seconds, clock=clock)
+
+    def share_pace(self, turns: Turns) -> None:
+        self._wire.budget.share(turns)
+
+    def identity(self) -> str:
+        """The portal's id, which a sandbox account does not share with production."""
+        body = self._ask("GET", f"/account-info/{API_VERSION}/details", route="GET /account-info/details")
+        try:
+            return str(msgspec.json.decode(body, type=_Details).portalId)
+        except msgspec.MsgspecError:
+            raise MalformedPage("HubSpot does not say which portal this is") from None
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        """What searches show since the cursor, less the overlap, then records of ours that they do not show yet."""
+        searches = Searches(self._search, object, properties(object, shape))
+        own = dict.fromkeys(self._recent.ids(object), "")
+        cursor = since
+        for page in self._joined(object, shape, searches.since(since, overlap=self.passport.overlap_seconds * 1000)):
+            cursor = page.cursor
+            own |= {each.record_id: each.version for each in page.records if each.record_id in own}
+            yield _page(page.records, cursor)
+        for batch in self._by_id(object, shape, list(own)) if own else ():
+            unseen = [each for each in batch if each.version != own.get(each.record_id)]
+            self._recent.forget(object, {each.record_id for each in batch} - {each.record_id for each in unseen})
+            if unseen:
+                yield _page(unseen, cursor or {"at": 0})
+
+    def count(self, object: str) -> int:
+        """The live records that the search index knows; a list, which is never behind, does not count."""
+        return Searches(self._search, object, ()).total()
+
+    def ids(self, object: str) -> Iterator[Sequence[str]]:
+        """Every live id, by list."""
+
+        def fetch(after: str) -> _Listed:
+            params = {"limit": LIST_MAX, "properties": "hs_object_id", "archived": "false"}
+            params |= {} if after == "0" else {"after": after}
+            body = self._ask("GET", f"{OBJECTS}/{object}", route="GET /objects/{T}", params=params)
+            try:
+                return msgspec.json.decode(body, type=_Listed)
+            except msgspec.MsgspecError as error:
+                raise MalformedPage(f"a list of {object} could not be read ({error})") from None
+
+        pages = NextLink(fetch, _following)
+        return ([each.id for each in page.results] for page in pages.pages("0"))
+
+    def changed(self, object: str, since: Cursor | None) -> bool:
+        """One search for one row past the cursor; a window that was not read to its end is not even asked about."""
+        if since is not None and "below" in since:
+            return True
+        at = None if since is None else int(since["at"])
+        return Searches(self._search, object, ()).is_any_past(at)
+
+    def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
+        """By id; where a record that was merged away answers with its survivor, it counts as gone."""
+        wanted = set(record_ids)
+        batches = self._by_id(object, shape, list(dict.fromkeys(record_ids)))
+        return {each.record_id: each.found() for batch in batches for each in batch if each.record_id in wanted}
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        """By the unique property, which no index stands before; its values are told apart without case."""
+        wanted = {each.lower(): each for each in external_ids}
+        found: dict[str, Found] = {}
+        for batch in self._batches(object, list(wanted.values()), [EXTERNAL_ID], key=EXTERNAL_ID):
+            for each in batch:
+                carried = (msgspec.json.decode(each.payload, type=_Carries).sync_id or "").lower()
+                if carried in wanted:
+                    found[wanted[carried]] = each.found()
+        self._recent.note(object, (each.record_id for each in found.values()))
+        return found
+
+    def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """One batch call, one more for each step that follows, and for halves where a batch is refused as a whole."""
+        for request in requests:
+            self._recent.note(request.object, [request.record_id])
+        outcomes = self._writer.write(requests)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if outcome.state is State.CONFIRMED:
+                self._recent.note(request.object, [outcome.record_id])
+        return outcomes
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Compare declared properties with the portal's own; `FixConfiguration` names all that it does not know."""
+        problems = []
+        for name in sorted(shapes):
+            body = self._ask("GET", f"/crm/properties/{API_VERSION}/{name}", route="GET /properties/{T}")
+            known = {each.name for each in msgspec.json.decode(body, type=_Properties).results}
+            wanted = set(properties(name, shapes[name])) | {EXTERNAL_ID}
+            problems += [f"[{name}] property {each!r}" for each in sorted(wanted - known)]
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise FixConfiguration(f"{answer.DECLARED_IN} names what this portal does not have:\n{listed}")
+
+    def _joined(self, object: str, shape: Shape, pages: Iterator[Searched]) -> Iterator[Searched]:
+        """With the associations that a shape asks for; as many pages are gathered as one call for them takes."""
+        targets = list(shape.get(ASSOCIATIONS, {}))
+        if not targets:
+            yield from pages
+            return
+        while gathered := list(islice(pages, READ_MAX // PAGE_MAX)):
+            every = joined(self._associations, object, targets, [each for page in gathered for each in page.records])
+            rest = iter(every)
+            for page in gathered:
+                yield Searched(list(islice(rest, len(page.records))), page.cursor)
+
+    def _by_id(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Iterator[Sequence[Record]]:
+        read = self._batches(object, record_ids, properties(object, shape))
+        targets = list(shape.get(ASSOCIATIONS, {}))
+        if not targets:
+            return read
+        return iter([joined(self._associations, object, targets, list(chain.from_iterable(read)))])
+
+    def _batches(
+        self, object: str, values: Sequence[str], asked: Sequence[str], *, key: str = ""
+    ) -> Iterator[list[Record]]:
+        """Records by ids, or by the values of a unique property, as they are now."""
+        always = {"properties": list(asked), "propertiesWithHistory": []} | ({"idProperty": key} if key else {})
+        for start in range(0, len(values), BATCH_MAX):
+            inputs = [{"id": each} for each in values[start : start + BATCH_MAX]]
+            path = f"{OBJECTS}/{object}/batch/read"
+            body = self._ask("POST", path, route="POST /objects/{T}/batch/read", json={"inputs": inputs, **always})
+            yield list(records(split(body)))
+
+    def _search(self, object: str, query: Mapping[str, Any]) -> bytes:
+        with self._searches.slot():
+            return self._ask("POST", f"{OBJECTS}/{object}/search", route="POST /objects/{T}/search", json=query)
+
+    def _associations(self, source: str, target: str, inputs: Sequence[Mapping[str, str]]) -> bytes:
+        path = f"/crm/associations/{API_VERSION}/{source}/{target}/batch/read"
+        return self._ask("POST", path, route="POST /associations/{T}/{U}/batch/read", json={"inputs": list(inputs)})
+
+    def _send(self, object: str, verb: str, inputs: Sequence[Mapping[str, Any]]) -> bytes:
+        path, route = f"{OBJECTS}/{object}/batch/{verb}", f"POST /objects/{{T}}/batch/{verb}"
+        return self._wire.call("POST", path, route=route, safe=False, json={"inputs": list(inputs)}).content
+
+    def _ask(self, method: str, path: str, *, route: str, **options: Any) -> bytes:
+        try:
+            return self._wire.call(method, path, route=route, safe=True, **options).content
+        except SetAside as error:
+            raise FixConfiguration(f"{self.name} can't answer {route}: {error}; mend {answer.DECLARED_IN}") from None
+
+
+class _Details(msgspec.Struct):
+    portalId: int  # noqa: N815 (the vendor's name)
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Next(msgspec.Struct):
+    after: str
+
+
+class _Paging(msgspec.Struct):
+    next: _Next | None = None
+
+
+class _Listed(msgspec.Struct):
+    results: list[_Id]
+    paging: _Paging | None = None
+
+
+class _Property(msgspec.Struct):
+    name: str
+
+
+class _Properties(msgspec.Struct):
+    results: list[_Property]
+
+
+class _Carries(msgspec.Struct):
+    sync_id: str | None = None
+
+
+def _following(page: _Listed) -> str | None:
+    return page.paging.next.after if page.paging and page.paging.next else None
+
+
+def _auth(settings: SystemSettings, *, session: requests.Session, clock: Clock) -> Auth:
+    key = settings.options.get("service_key", "")
+    if key:
+        return ApiKey(settings.name, key, setting="service_key")
+    return ClientCredentials(
+        settings.name,
+        f"{settings.url.rstrip('/')}/oauth/{API_VERSION}/token",
+        settings.option("client_id"),
+        settings.option("client_secret"),
+        session=session,
+        refresh_token=settings.option("refresh_token"),
+        clock=clock,
+    )
+
+
+def _page(kept: Sequence[Record], cursor: Cursor) -> Page:
+    """Live records, then those that were merged into one of them."""
+    merged = list(tombstones(kept))
+    return Page(
+        record_ids=[each.record_id for each in kept] + [loser for loser, _, _ in merged],
+        versions=[each.version for each in kept] + [version for _, version, _ in merged],
+        payloads=[each.payload for each in kept] + [payload for _, _, payload in merged],
+        deleted=[False] * len(kept) + [True] * len(merged),
+        cursor=cursor,
+    )
