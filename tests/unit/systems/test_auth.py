@@ -98,3 +98,14 @@ def test_a_signed_assertion_takes_the_secrets_place_and_is_fresh_for_each_token(
     assert "client_assertion=first" in far_end.sent[0].body
     assert "client_assertion=second" in far_end.sent[1].body
     assert "client_secret" not in far_end.sent[0].body
+
+
+def test_a_refresh_token_makes_it_the_flow_of_that_name(scripted):
+    wire, far_end = scripted(TOKEN)
+    url = "http://crm.test/token"
+    auth = ClientCredentials("crm", url, "client", "s3cr3t", session=wire.session, refresh_token="r3fresh")
+
+    auth.headers(wire.session)
+
+    assert "grant_type=refresh_token" in far_end.sent[0].body
+    assert "refresh_token=r3fresh" in far_end.sent[0].body

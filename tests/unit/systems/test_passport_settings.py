@@ -14,6 +14,7 @@ import pytest
 from sync_pipelines.engine.port import ANY, CONFIGURABLE, Passport, Rate
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.hubspot import PASSPORT as HUBSPOT
 from sync_pipelines.systems.netsuite.adapter import PASSPORT as NETSUITE
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.salesforce.adapter import PASSPORT as SALESFORCE
@@ -21,7 +22,14 @@ from sync_pipelines.systems.stripe.adapter import PASSPORT as STRIPE
 from sync_pipelines.systems.tryton.adapter import PASSPORT as TRYTON
 from sync_pipelines.systems.zendesk import PASSPORT as ZENDESK
 
-PASSPORTS = {"netsuite": NETSUITE, "salesforce": SALESFORCE, "stripe": STRIPE, "tryton": TRYTON, "zendesk": ZENDESK}
+PASSPORTS = {
+    "hubspot": HUBSPOT,
+    "netsuite": NETSUITE,
+    "salesforce": SALESFORCE,
+    "stripe": STRIPE,
+    "tryton": TRYTON,
+    "zendesk": ZENDESK,
+}
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "passport.md"
 
 
