@@ -11,6 +11,7 @@ import pytest
 import requests
 from stand_in_netsuite import BY_CERTIFICATE, BY_TOKEN
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater
@@ -216,6 +217,11 @@ def test_a_list_without_times_is_read_whole_and_again_only_when_it_changed(accou
     assert unchanged == []
     assert len(again.record_ids) == 51
     assert sum(a != b for a, b in zip(page.versions, again.versions, strict=True)) == 1
+
+
+@pytest.mark.parametrize("object", mappings.objects("netsuite"))
+def test_every_declared_field_is_one_that_the_account_has(account: Account, object: str) -> None:
+    list(account.adapter.read(object, mappings.objects("netsuite")[object], None))
 
 
 def test_the_account_behind_the_credentials_is_told_and_a_refreshed_sandbox_is_another(account: Account) -> None:

@@ -16,6 +16,8 @@ from sync_pipelines.sandbox.netsuite.value import fields
 from sync_pipelines.sandbox.store import Document, Store
 
 _EXTERNAL_ID = re.compile(r"[\w-]+", re.ASCII)
+_KEYS = {"item": "line", "addressBook": "id"}
+"""The lists whose lines can be named, and by what."""
 Body = Mapping[str, Any]
 
 
@@ -65,7 +67,8 @@ class Books:
         values = self._values(record, body, strict=strict)
         lists = {name: value for name, value in values.items() if isinstance(value, list) and name not in replace}
         lists = {name: value for name, value in lists.items() if record.fields[name].type == "sublist"}
-        merged = {**before, **values, **{name: _merged(before.get(name, ()), lines) for name, lines in lists.items()}}
+        joined = {name: _merged(before.get(name, ()), lines, _KEYS.get(name, "line")) for name, lines in lists.items()}
+        merged = {**before, **values, **joined}
         row = {name: value for name, value in merged.items() if value is not None}
         _number_lines(row)
         return self._save(record, row, before)
@@ -177,27 +180,36 @@ def _complete(record: Record, row: dict[str, Any]) -> None:
             row.setdefault(name, False)
 
 
-def _merged(before: Any, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _merged(before: Any, lines: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     """Lines that name an existing one change it, the others are appended."""
-    kept = {line["line"]: line for line in before if "line" in line}
-    loose = [line for line in before if "line" not in line]
+    kept = {line[key]: line for line in before if key in line}
+    loose = [line for line in before if key not in line]
     added = []
     for line in lines:
-        if "line" not in line:
+        if key not in line:
             added.append(line)
-        elif line["line"] not in kept:
-            raise invalid(f"There is no line {line['line']}.", "line")
+        elif line[key] not in kept:
+            raise invalid(f"There is no line {line[key]}.", key)
         else:
-            kept[line["line"]] = {**kept[line["line"]], **line}
+            kept[line[key]] = _overlaid(kept[line[key]], line)
     return [*loose, *kept.values(), *added]
 
 
+def _overlaid(before: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line with what was said of it; so are the records inside of it."""
+    told = {
+        name: _overlaid(before.get(name, {}), value) if isinstance(value, Mapping) else value
+        for name, value in line.items()
+    }
+    return {name: value for name, value in {**before, **told}.items() if value is not None}
+
+
 def _number_lines(row: dict[str, Any]) -> None:
-    for name in ("item", "addressBook"):
-        highest = max((line.get("line", 0) for line in row.get(name) or ()), default=0)
+    for name, key in _KEYS.items():
+        highest = max((int(line.get(key, 0)) for line in row.get(name) or ()), default=0)
         numbered = []
         for line in row.get(name) or ():
-            highest += "line" not in line
-            numbered.append({"line": highest, **line})
+            highest += key not in line
+            numbered.append({key: highest if key == "line" else str(highest), **line})
         if numbered:
             row[name] = numbered

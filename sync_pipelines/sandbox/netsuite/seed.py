@@ -17,7 +17,7 @@ _TABLES = {
     "creditMemo": "transaction",
     "customerPayment": "transaction",
 }
-SUBSIDIARY, ACCOUNT, BASE_PRICE, TAX_CODE = "US01", "4000", "1", "VAT"
+SUBSIDIARY, ACCOUNT, BASE_PRICE, CUSTOM_PRICE, TAX_CODE = "US01", "4000", "1", "-1", "VAT"
 
 
 def seed(store: Store, rows: Mapping[str, Iterable[Document]]) -> dict[str, int]:
@@ -53,7 +53,10 @@ def _lists() -> dict[str, list[dict[str, Any]]]:
             {"id": str(number), "name": name, "symbol": symbol, "isInactive": False}
             for number, (symbol, name) in enumerate(symbols, start=1)
         ],
-        "priceLevel": [{"id": BASE_PRICE, "name": "Base Price", "isInactive": False}],
+        "priceLevel": [
+            {"id": BASE_PRICE, "name": "Base Price", "isInactive": False},
+            {"id": CUSTOM_PRICE, "name": "Custom", "isInactive": False},
+        ],
         "account": [{"id": "54", "acctNumber": ACCOUNT, "acctName": "Subscription revenue", "acctType": "Income"}],
         "term": [{"id": "2", "name": "Net 30"}],
         "taxType": [{"id": "1", "name": "VAT"}],

@@ -65,7 +65,6 @@ def _stamped(row: Document, zone: ZoneInfo) -> Row:
 
 
 def _customer(row: Document, zone: ZoneInfo) -> Iterator[Row]:
-    billing = [place for place, each in enumerate(row.get("addressBook", ())) if each.get("defaultBilling")]
     yield {
         **_stamped(row, zone),
         "entityid": row["entityId"],
@@ -78,19 +77,25 @@ def _customer(row: Document, zone: ZoneInfo) -> Iterator[Row]:
         "currency": _int(row.get("currency")),
         "terms": _int(row.get("terms")),
         "custentity_sync_tax_id": row.get("custentity_sync_tax_id"),
-        "defaultbillingaddress": _address_key(row, billing[0]) if billing else None,
     }
 
 
-def _address_key(row: Document, place: int) -> int:
-    return int(row["id"]) * 100 + place
+def _address_key(row: Document, line: Mapping[str, Any]) -> int:
+    return int(row["id"]) * 100 + int(line["id"])
+
+
+def _address_book(row: Document, zone: ZoneInfo) -> Iterator[Row]:
+    for line in row.get("addressBook", ()):
+        flags = {name.lower(): _flag(line.get(name)) for name in ("defaultBilling", "defaultShipping")}
+        key = {"entity": int(row["id"]), "internalid": int(line["id"]), "addressbookaddress": _address_key(row, line)}
+        yield {**key, **flags, "label": line.get("label")}
 
 
 def _addresses(row: Document, zone: ZoneInfo) -> Iterator[Row]:
-    for place, each in enumerate(row.get("addressBook", ())):
-        held = each.get("addressBookAddress", {})
+    for line in row.get("addressBook", ()):
+        held = line.get("addressBookAddress", {})
         names = ("addressee", "addr1", "addr2", "city", "state", "zip", "country")
-        yield {"nkey": _address_key(row, place), **{name: held.get(name) for name in names}}
+        yield {"nkey": _address_key(row, line), **{name: held.get(name) for name in names}}
 
 
 def _relation(row: Document, zone: ZoneInfo) -> Iterator[Row]:
@@ -218,11 +223,16 @@ TABLES: Mapping[str, Table] = {
         "customer",
         _customer,
         {
-            **_ids("id", "currency", "terms", "defaultbillingaddress"),
+            **_ids("id", "currency", "terms"),
             **_STAMPS,
             **_texts("entityid", "companyname", "isperson", "isinactive", "email", "phone", "url"),
             **_texts("custentity_sync_tax_id"),
         },
+    ),
+    "entityaddressbook": Table(
+        "customer",
+        _address_book,
+        {**_ids("entity", "internalid", "addressbookaddress"), **_texts("defaultbilling", "defaultshipping", "label")},
     ),
     "entityaddress": Table(
         "customer",

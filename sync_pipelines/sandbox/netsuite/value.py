@@ -61,9 +61,11 @@ def fields(
 def _line(field: Field, item: Any, path: str, resolve: Resolve, *, strict: bool) -> dict[str, Any]:
     if not isinstance(item, Mapping):
         raise invalid(f"{path} is not an object.", path)
-    told = {name: value for name, value in item.items() if name != "line"}
+    told = {name: value for name, value in item.items() if name not in ("line", "id")}
     kept = fields(field.of, told, path, resolve, strict=strict)
-    return {"line": int(item["line"]), **kept} if "line" in item else kept
+    if "line" in item:
+        kept["line"] = int(item["line"])
+    return {**kept, "id": str(item["id"])} if "id" in item else kept
 
 
 def _items(value: Any, path: str) -> list[Any]:

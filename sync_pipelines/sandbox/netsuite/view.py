@@ -57,17 +57,16 @@ def _shown(books: Books, field: Field, value: Any, url: str, *, expand: bool) ->
         case "references":
             return _list([_reference(books, field.to, each) for each in value], url, expand=expand)
         case "subrecord":
-            return {name: _shown(books, field.of[name], each, url, expand=expand) for name, each in value.items()}
+            return _line(books, field, value, url)
         case "sublist":
             return _list([_line(books, field, line, url) for line in value], url, expand=expand)
     return value
 
 
 def _line(books: Books, field: Field, line: Mapping[str, Any], url: str) -> dict[str, Any]:
-    kept = {
-        name: _shown(books, field.of[name], each, url, expand=True) for name, each in line.items() if name != "line"
-    }
-    return {"line": line["line"], **kept} if "line" in line else kept
+    keys = {name: line[name] for name in ("line", "id") if name in line}
+    told = {name: each for name, each in line.items() if name in field.of and each is not None}
+    return {**keys, **{name: _shown(books, field.of[name], each, url, expand=True) for name, each in told.items()}}
 
 
 def _list(items: list[Any], url: str, *, expand: bool) -> dict[str, Any]:

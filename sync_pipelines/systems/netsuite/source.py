@@ -100,11 +100,13 @@ def _list(table: str) -> Source:
 
 SOURCES = {
     "customer": Source(
-        "customer LEFT JOIN entityaddress ON entityaddress.nkey = customer.defaultbillingaddress",
+        "customer LEFT JOIN entityaddressbook ON entityaddressbook.entity = customer.id "
+        "AND entityaddressbook.defaultbilling = 'T' "
+        "LEFT JOIN entityaddress ON entityaddress.nkey = entityaddressbook.addressbookaddress",
         "customer.id",
         "customer.lastmodifieddate",
         is_keyed=True,
-        joined=("entityaddress",),
+        joined=("entityaddressbook", "entityaddress"),
     ),
     "serviceSaleItem": Source(
         "item",

@@ -165,7 +165,9 @@ def _item(request: Request) -> dict[str, Any]:
 
 
 def _replaced(requests: Sequence[Request]) -> Mapping[str, str]:
-    """Lists are sent whole: without a word their lines would be appended to those that are there."""
+    """A create sends its lists whole: where it comes a second time, their lines would be appended to the first."""
+    if requests[0].operation is not Operation.CREATE:
+        return {}
     lists = {name for each in requests for name, value in each.body.items() if _is_list(value)}
     return {"replace": ",".join(sorted(lists))} if lists else {}
 
