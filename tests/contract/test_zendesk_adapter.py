@@ -381,6 +381,43 @@ def test_a_right_that_is_missing_is_for_a_person(desk: Desk) -> None:
         desk.read()
 
 
+@pytest.mark.parametrize("object", [ORGANIZATIONS, TICKETS, FIELDS])
+def test_a_read_that_is_refused_is_for_a_person_and_not_taken_for_an_end(desk: Desk, object: str) -> None:
+    body = {"errors": [{"code": "InvalidParameter", "title": "x"}]}
+    desk.fault("GET .*/(incremental|ticket_fields)", "status", status=400, body=body)
+
+    with pytest.raises(FixConfiguration, match="InvalidParameter"):
+        desk.read(object)
+
+
+def test_a_start_that_the_servers_late_clock_finds_too_recent_brings_nothing(desk: Desk) -> None:
+    _, cursor = desk.read(cursor={"at": int(NOW.timestamp()) - 90})
+    desk.sandbox.clock.skew(-100)
+
+    assert desk.read(cursor=cursor)[0] == {}
+    assert not desk.adapter.changed(ORGANIZATIONS, cursor)
+
+
+def test_a_row_that_somebody_else_holds_may_be_sent_again(desk: Desk) -> None:
+    desk.fault("create organization Org 2", "row", code="DatabaseConflict", message="Record is locked")
+
+    good, locked = desk.adapter.write([create(1), create(2)])
+
+    assert (good.state, locked.state, locked.code) == (State.CONFIRMED, State.FAILED, "DatabaseConflict")
+
+
+def test_a_double_that_can_not_be_looked_for_hides_no_outcome(desk: Desk) -> None:
+    desk.organizations(1)
+    desk.fault("show_many", "status", status=500)
+
+    assert states(desk.adapter.write([create(2), create(1)])) == [State.CONFIRMED, State.IN_DOUBT]
+
+
+def test_organizations_and_slots_are_not_written_in_one_call(desk: Desk) -> None:
+    with pytest.raises(FixConfiguration, match="one after the other"):
+        desk.adapter.write([create(1), entitle("1", 1, "E-1")])
+
+
 def test_a_conflict_of_two_writers_is_tried_later(desk: Desk) -> None:
     desk.fault("create_many", "status", status=409, body={"error": "DatabaseConflict", "description": "x"})
 

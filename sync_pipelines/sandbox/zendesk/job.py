@@ -1,4 +1,8 @@
-"""Jobs: batches that are only queued by their call, and worked row by row a little later."""
+"""Jobs: batches that are only queued by their call, and worked row by row a little later.
+
+The fault plan is asked of each row, with kind "row", for "create organization NAME", "update organization ID" and
+"destroy organization ID".
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from typing import Any
 
 from sync_pipelines.sandbox.store import Document
 from sync_pipelines.sandbox.zendesk import organization
-from sync_pipelines.sandbox.zendesk.account import Account, shown
-from sync_pipelines.sandbox.zendesk.refusal import Invalid, Refusal, listed, named, not_found
+from sync_pipelines.sandbox.zendesk.account import ORGANIZATION, Account, shown
+from sync_pipelines.sandbox.zendesk.refusal import Refusal, listed, not_found
 
 _TABLE = "_job"
 _OPEN = ("queued", "working")
@@ -82,36 +86,39 @@ def _worked(account: Account, job: Document, now: datetime) -> dict[str, Any]:
 
 def _row(account: Account, action: str, index: int, row: Any) -> dict[str, Any]:
     """Each row stands for itself: one that is refused leaves the others alone."""
+    error = f"Organization{action.capitalize()}Error"
+    subject = row.get("name") if action == "create" else row.get("id", row.get("external_id"))
+    fault = account.faults.row(f"{action} organization {subject}")
+    if fault is not None:
+        return _failed(index, fault.code or error, fault.message or "Could not be saved")
     try:
         number = _done(account, action, row)
     except Refusal as refusal:
-        words = refusal.words if isinstance(refusal, Invalid) else refusal.body["description"]  # type: ignore[index]
-        error = f"Organization{action.capitalize()}Error"
-        return {"index": index, "error": error, "details": words, "status": "Failed", "success": False}
+        return _failed(index, error, refusal.words)
     return {"id": number, "index": index, "action": action, "status": _STATUS[action], "success": True}
+
+
+def _failed(index: int, error: str, details: str) -> dict[str, Any]:
+    return {"index": index, "error": error, "details": details, "status": "Failed", "success": False}
 
 
 def _done(account: Account, action: str, row: Any) -> int:
     """The id of the organization that the row is about."""
-    subject = row.get("name") if action == "create" else row.get("id", row.get("external_id"))
-    fault = account.faults.row(f"{action} organization {subject}")
-    if fault is not None:
-        raise named(422, fault.code or "RecordInvalid", fault.message or "Could not be saved")
     if action == "create":
         return int(organization.create(account, row)["id"])
     number = _number(account, row)
     if action == "destroy":
         organization.remove(account, number)
         return number
-    kept = "external_id" if "id" in row else "id"
-    given = {name: value for name, value in row.items() if name == kept or name not in ("id", "external_id")}
+    named_by = "id" if "id" in row else "external_id"
+    given = {name: value for name, value in row.items() if name != named_by}
     return int(organization.update(account, number, given)["id"])
 
 
 def _number(account: Account, row: Mapping[str, Any]) -> int:
     """The organization that a row names by id, or by external id."""
     if "id" in row:
-        return int(account.fetch("organization", row["id"])["id"])
+        return int(account.fetch(ORGANIZATION, row["id"])["id"])
     found = organization.by_external_id(account, row.get("external_id"))
     if found is None:
         raise not_found()

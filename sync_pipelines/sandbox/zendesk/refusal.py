@@ -9,11 +9,20 @@ from typing import Any
 class Refusal(Exception):
     """A call is refused; a text as body is sent as plain text."""
 
-    def __init__(self, status: int, body: Mapping[str, Any] | str, *, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(str(body))
+    def __init__(
+        self,
+        status: int,
+        body: Mapping[str, Any] | str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        words: str = "",
+    ) -> None:
+        super().__init__(words or str(body))
         self.status = status
         self.body = body
         self.headers = dict(headers or {})
+        self.words = words
+        """What the row of a job says of it."""
 
 
 class Invalid(Refusal):
@@ -26,18 +35,18 @@ class Invalid(Refusal):
             text = f"{field.replace('_', ' ').capitalize()}: {words}"
             details.setdefault(field, []).append({"description": text, "error": code})
         body = {"error": "RecordInvalid", "description": "Record validation errors", "details": details}
-        super().__init__(422, body)
-        self.words = "; ".join(each["description"] for rows in details.values() for each in rows)
+        words = "; ".join(each["description"] for rows in details.values() for each in rows)
+        super().__init__(422, body, words=words)
 
 
 def named(status: int, error: str, description: str) -> Refusal:
     """The older shape: {"error", "description"}."""
-    return Refusal(status, {"error": error, "description": description})
+    return Refusal(status, {"error": error, "description": description}, words=description)
 
 
 def listed(status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None) -> Refusal:
     """The newer shape: {"errors": [{"code", "title"}]}."""
-    return Refusal(status, {"errors": [{"code": code, "title": title}]}, headers=headers)
+    return Refusal(status, {"errors": [{"code": code, "title": title}]}, headers=headers, words=title)
 
 
 def not_found() -> Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from sync_pipelines.engine.port import (
     Shape,
 )
 from sync_pipelines.engine.topology import SystemSettings
-from sync_pipelines.errors import FixConfiguration, MalformedPage, SetAside
+from sync_pipelines.errors import MalformedPage
 from sync_pipelines.systems.auth import ClientCredentials
 from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Patience, Wire, pooled_session
@@ -33,7 +34,7 @@ from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split
 from sync_pipelines.systems.zendesk import slot
 from sync_pipelines.systems.zendesk.answer import API_VERSION, classify
-from sync_pipelines.systems.zendesk.export import EXPORT_MAX, HELD_BACK, Exports, splitter_of
+from sync_pipelines.systems.zendesk.export import EXPORT_MAX, HELD_BACK, Exports, got, splitter_of
 from sync_pipelines.systems.zendesk.job import Jobs
 from sync_pipelines.systems.zendesk.write import EXTERNAL_ID, OBJECT, Writer
 
@@ -103,6 +104,7 @@ class Zendesk:
         self._clock = clock
         self._exports = Exports(wire, clock=clock)
         self._writer = Writer(wire.name, Jobs(wire, clock=clock), find=self._by_external_ids, show=self._organizations)
+        self._lock = threading.Lock()
         self._written: dict[str, datetime] = {}
         """Organizations that we wrote, or found written, a short while ago."""
 
@@ -111,7 +113,7 @@ class Zendesk:
 
     def identity(self) -> str:
         """The host that the account itself names ("acme.zendesk.com"); a sandbox has a host of its own."""
-        body = self._wire.call("GET", "/api/v2/users/me", route="GET /users/me", safe=True).content
+        body = got(self._wire, "users/me", {}).content
         try:
             host = urlsplit(msgspec.json.decode(body, type=_Me).user.url).hostname
         except msgspec.MsgspecError:
@@ -124,8 +126,10 @@ class Zendesk:
         """What an export has since the cursor, then organizations of ours that it does not show yet, by their ids."""
         splitter_of(object)
         if object == "ticket_fields":
+            newest = str(since["at"]) if since else ""
             for page in self._exports.listed(object):
-                yield _page(page, {"at": max(page.columns["updated_at"], default="")})
+                newest = max([newest, *page.columns["updated_at"]])
+                yield _page(page, {"at": newest})
             return
         if object == "tickets":
             for each in self._exports.tickets(since, overlap=self.passport.overlap_seconds):
@@ -143,7 +147,7 @@ class Zendesk:
         splitter_of(object)
         if object == "ticket_fields":
             return None
-        body = self._wire.call("GET", f"/api/v2/{object}/count", route=f"GET /{object}/count", safe=True).content
+        body = got(self._wire, f"{object}/count", {}).content
         try:
             return msgspec.json.decode(body, type=_Counted).count.value
         except msgspec.MsgspecError:
@@ -205,13 +209,15 @@ class Zendesk:
         """Remember the organizations that ids, also those of slots, are about."""
         now = self._clock.now()
         numbers = [each.split("/")[0] for each in ids if each]
-        self._written |= {number: now for number in numbers if number.isdecimal()}
+        with self._lock:
+            self._written |= {number: now for number in numbers if number.isdecimal()}
 
     def _unseen(self) -> list[str]:
         """The organizations of ours that no export may show yet; older ones are forgotten."""
         since = self._clock.now() - UNSEEN_FOR
-        self._written = {number: at for number, at in self._written.items() if at >= since}
-        return list(self._written)
+        with self._lock:
+            self._written = {number: at for number, at in self._written.items() if at >= since}
+            return list(self._written)
 
     def _organizations(self, ids: Iterable[str]) -> dict[str, bytes]:
         """The payloads of organizations, by their ids."""
@@ -231,14 +237,9 @@ class Zendesk:
 
     def _shown(self, object: str, key: str, values: Sequence[str]) -> Iterator[Split]:
         """Records by ids or external ids, a hundred a call, as they are now."""
-        path = f"{object}/show_many"
         for start in range(0, len(values), BATCH_MAX):
-            params = {key: ",".join(values[start : start + BATCH_MAX])}
-            try:
-                response = self._wire.call("GET", f"/api/v2/{path}", route=f"GET /{path}", safe=True, params=params)
-            except SetAside as error:
-                raise FixConfiguration(f"{self.name} can't answer GET /{path}: {error}") from None
-            yield splitter_of(object).split(response.content)
+            where = {key: ",".join(values[start : start + BATCH_MAX])}
+            yield splitter_of(object).split(got(self._wire, f"{object}/show_many", where).content)
 
 
 class _User(msgspec.Struct):

@@ -23,6 +23,8 @@ EXPORT_MAX = 1000
 LIST_MAX = 100
 HELD_BACK = 60
 """Seconds before now that no export shows, and in which none may start."""
+CLOCKS_DIFFER = HELD_BACK + 300
+"""Seconds before our now in which an export may not start, if the server's clock is late."""
 _KEYS = {"id": int, "updated_at": str}
 _SPLITTERS = {
     "organizations": Splitter(("organizations",), {**_KEYS, "deleted_at": str | None}),
@@ -105,15 +107,17 @@ class Exports:
 
         def fetch(after: str) -> Split:
             where = {"page[size]": LIST_MAX, **({"page[after]": after} if after != _FIRST else {})}
-            return splitter_of(object).split(self._get(object, where).content)
+            return splitter_of(object).split(got(self._wire, object, where).content)
 
         return NextLink(fetch, _following).pages(_FIRST)
 
     def _by_time(self, start: int, size: int) -> Split:
-        """An empty page where the start is too recent by the server's clock."""
+        """An empty page where the start is so near to now that the server's clock may find it too recent."""
         try:
             response = self._paced("incremental/organizations", {"start_time": start, "per_page": size})
-        except SetAside:
+        except SetAside as error:
+            if start < self._clock.now().timestamp() - CLOCKS_DIFFER:
+                raise FixConfiguration(f"{self._wire.name} gives no export of organizations: {error}") from None
             return splitter_of("organizations").split(b'{"organizations": []}')
         return splitter_of("organizations").split(response.content)
 
@@ -126,14 +130,23 @@ class Exports:
         wait = self._resumes_at - self._clock.now().timestamp()
         if wait > 0:
             self._clock.sleep(wait)
-        response = self._get(path, where)
+        response = _sent(self._wire, path, where)
         remaining, reset = (response.headers.get(f"ratelimit-{name}", "") for name in ("remaining", "reset"))
         if remaining == "0" and reset.isdecimal():
             self._resumes_at = self._clock.now().timestamp() + int(reset)
         return response
 
-    def _get(self, path: str, where: Mapping[str, Any]) -> requests.Response:
-        return self._wire.call("GET", f"/api/v2/{path}", route=f"GET /{path}", safe=True, params=where)
+
+def got(wire: Wire, path: str, where: Mapping[str, Any]) -> requests.Response:
+    """An answer to a read that no value in it can spoil: what is refused is for a person."""
+    try:
+        return _sent(wire, path, where)
+    except SetAside as error:
+        raise FixConfiguration(f"{wire.name} can't answer GET /{path}: {error}") from None
+
+
+def _sent(wire: Wire, path: str, where: Mapping[str, Any]) -> requests.Response:
+    return wire.call("GET", f"/api/v2/{path}", route=f"GET /{path}", safe=True, params=where)
 
 
 _FIRST = "the first page"

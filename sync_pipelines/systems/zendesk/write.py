@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_pipelines.engine.port import Found, Operation, Outcome, Request, State
-from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
+from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, SyncError
 from sync_pipelines.systems.zendesk import slot
 from sync_pipelines.systems.zendesk.answer import DUPLICATE, Row, outcome
 from sync_pipelines.systems.zendesk.job import Jobs
 
 OBJECT = "organizations"
 EXTERNAL_ID = "external_id"
-TAKEN = "drifted"
+DRIFTED = "drifted"
 """The code of a create whose slot somebody else has filled: it is planned anew, into another one."""
 
 Find = Callable[[Sequence[str]], Mapping[str, Found]]
@@ -30,69 +31,80 @@ class Writer:
         self._jobs = jobs
         self._find = find
         self._show = show
+        self._at_slots = threading.Lock()
+        """Changes of one organization may be in several batches, and go one after the other."""
 
     def send(self, requests: Sequence[Request]) -> list[Outcome]:
-        """One outcome a request, in their order; all are of one object and operation."""
+        """One outcome a request, in their order; all are of one operation, and of organizations or of slots."""
         for request in requests:
-            if (
-                request.object != OBJECT
-                or request.then
-                or request.operation not in (Operation.CREATE, Operation.UPDATE)
-            ):
+            known = request.operation in (Operation.CREATE, Operation.UPDATE)
+            if request.object != OBJECT or request.then or not known:
                 raise FixConfiguration(
                     f"{self._name} can only create and update organizations, without 'then': "
                     f"mend the mapping that writes {request.object}"
                 )
         places = {request.write_id: place for request in requests if (place := _place(request)) is not None}
-        whole = [request for request in requests if request.write_id not in places]
-        outcomes = self._whole(whole) if whole else []
-        outcomes += self._slots([request for request in requests if request.write_id in places], places)
-        ended = {each.write_id: each for each in outcomes}
-        return [ended[request.write_id] for request in requests]
+        if not places:
+            return self._whole(requests)
+        if len(places) < len(requests):
+            raise FixConfiguration(f"{self._name} takes organizations and their slots one after the other only")
+        with self._at_slots:
+            outcomes = self._slots(requests, places)
+        return [outcomes[request.write_id] for request in requests]
 
     def _whole(self, requests: Sequence[Request]) -> list[Outcome]:
         """Organizations. A create that meets our own external id was sent before, and is confirmed."""
         creates = requests[0].operation is Operation.CREATE
         rows = self._run("create" if creates else "update", [_row(request) for request in requests])
         outcomes = [_ended(request, row) for request, row in zip(requests, rows, strict=True)]
-        doubles = [r for r, o in zip(requests, outcomes, strict=True) if creates and o.code == DUPLICATE]
-        held = self._find([request.external_id for request in doubles]) if doubles else {}
+        return self._recognised(requests, outcomes) if creates else outcomes
+
+    def _recognised(self, creates: Sequence[Request], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The outcomes of creates, where a double that carries our own external id is no double."""
+        both = list(zip(creates, outcomes, strict=True))
+        doubles = [request.external_id for request, each in both if each.code == DUPLICATE]
+        if not doubles:
+            return list(outcomes)
+        try:
+            held = self._find(doubles)
+        except SyncError as error:
+            return [_doubtful(request, str(error)) if each.code == DUPLICATE else each for request, each in both]
         return [
             Outcome(request.write_id, State.CONFIRMED, held[request.external_id].record_id)
-            if creates and each.code == DUPLICATE and request.external_id in held
+            if each.code == DUPLICATE and request.external_id in held
             else each
-            for request, each in zip(requests, outcomes, strict=True)
+            for request, each in both
         ]
 
-    def _slots(self, requests: Sequence[Request], places: dict[str, slot.Place]) -> list[Outcome]:
+    def _slots(self, requests: Sequence[Request], places: Mapping[str, slot.Place]) -> dict[str, Outcome]:
         """Entitlements. All changes of one organization go as one; where they are refused, each goes alone."""
         creates = [request for request in requests if request.operation is Operation.CREATE]
-        refused = self._taken(creates, places) if creates else []
-        out = {each.write_id for each in refused}
+        settled = self._settled(creates, places) if creates else {}
         grouped: dict[str, list[Request]] = {}
         for request in requests:
-            if request.write_id not in out:
+            if request.write_id not in settled:
                 grouped.setdefault(places[request.write_id].organization_id, []).append(request)
         ended = self._changed(list(grouped.values()), places)
-        again = [group for group in grouped.values() if len(group) > 1 and ended[group[0].write_id].state in _REFUSED]
-        for alone in _one_by_one(again):
+        refused = [group for group in grouped.values() if ended[group[0].write_id].state is State.REFUSED]
+        for alone in _one_by_one([group for group in refused if len(group) > 1]):
             ended |= self._later([[request] for request in alone], places)
-        return [*refused, *ended.values()]
+        return settled | ended
 
-    def _taken(self, creates: Sequence[Request], places: dict[str, slot.Place]) -> list[Outcome]:
-        """The creates whose slot is not free. One whose entitlement is there already goes to where that is."""
+    def _settled(self, creates: Sequence[Request], places: Mapping[str, slot.Place]) -> dict[str, Outcome]:
+        """What needs no call: a create whose slot is not free, and one whose entitlement is in another slot already."""
         shown = self._show(sorted({places[request.write_id].organization_id for request in creates}))
-        refused = []
+        settled = {}
         for request in creates:
             place = places[request.write_id]
             fields = slot.fields_in(shown[place.organization_id]) if place.organization_id in shown else {}
             own = slot.slot_of(fields, place.number)
             if own is not None and own != place.slot:
-                refused.append(Outcome(request.write_id, State.CONFIRMED, f"{place.organization_id}/{own}"))
+                record_id = f"{place.organization_id}/{own}"
+                settled[request.write_id] = Outcome(request.write_id, State.CONFIRMED, record_id)
             elif own is None and slot.number_at(fields, place.slot):
                 message = f"slot {place.slot} of the organization was filled since the plan: it is planned anew"
-                refused.append(Outcome(request.write_id, State.REFUSED, None, TAKEN, message))
-        return refused
+                settled[request.write_id] = Outcome(request.write_id, State.REFUSED, None, DRIFTED, message)
+        return settled
 
     def _changed(self, groups: Sequence[Sequence[Request]], places: Mapping[str, slot.Place]) -> dict[str, Outcome]:
         """One row an organization; its outcome is that of all the requests in it."""
@@ -129,9 +141,6 @@ class Writer:
             raise FixConfiguration(f"{self._name} refuses a batch of {len(rows)} as a whole: {error}") from None
 
 
-_REFUSED = (State.REFUSED, State.FAILED)
-
-
 def _place(request: Request) -> slot.Place | None:
     """The slot that a request is about; a create says by its external id which one it was planned for."""
     return slot.place_of(request.external_id if request.operation is Operation.CREATE else request.record_id)
@@ -144,14 +153,17 @@ def _row(request: Request) -> dict[str, Any]:
 
 
 def _merged(group: Sequence[Request]) -> dict[str, Any]:
-    return {name: value for request in group for name, value in request.body["organization_fields"].items()}
+    return {name: value for request in group for name, value in request.body.get("organization_fields", {}).items()}
 
 
 def _ended(request: Request, row: Row | None, record_id: str | None = None) -> Outcome:
     if row is None:
-        message = f"the job did not say what became of this {request.object} {request.operation}: it is looked for"
-        return Outcome(request.write_id, State.IN_DOUBT, request.record_id, message=message)
+        return _doubtful(request, f"the job did not say what became of this {request.operation}: it is looked for")
     return outcome(request, row, record_id or str(row.id))
+
+
+def _doubtful(request: Request, message: str) -> Outcome:
+    return Outcome(request.write_id, State.IN_DOUBT, request.record_id, message=message)
 
 
 def _one_by_one(groups: Sequence[Sequence[Request]]) -> Iterator[list[Request]]:
