@@ -14,6 +14,7 @@ import pytest
 from sync_pipelines.engine.port import ANY, CONFIGURABLE, Passport, Rate
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.chargebee.adapter import PASSPORT as CHARGEBEE
 from sync_pipelines.systems.hubspot import PASSPORT as HUBSPOT
 from sync_pipelines.systems.netsuite.adapter import PASSPORT as NETSUITE
 from sync_pipelines.systems.passport import configured
@@ -23,6 +24,7 @@ from sync_pipelines.systems.tryton.adapter import PASSPORT as TRYTON
 from sync_pipelines.systems.zendesk import PASSPORT as ZENDESK
 
 PASSPORTS = {
+    "chargebee": CHARGEBEE,
     "hubspot": HUBSPOT,
     "netsuite": NETSUITE,
     "salesforce": SALESFORCE,
