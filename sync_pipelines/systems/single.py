@@ -9,12 +9,18 @@ from typing import TypeVar
 from sync_pipelines.engine.port import Outcome, Request, State
 from sync_pipelines.errors import SyncError
 
+BATCH_MAX = 25
+"""Calls that one write asks for. Several writes may be under way at once: what a crash can leave in doubt, and what is
+still sent to a system that went down, grows with it."""
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
 def each(work: Callable[[In], Out], items: Sequence[In], *, concurrency: int) -> list[Out]:
     """The work for each item, so many at a time; results in order.
+
+    Where several threads do this at once, the system's budget holds `concurrency` for all of them together.
 
     >>> each(abs, [-1, 2, -3], concurrency=2)
     [1, 2, 3]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -556,6 +558,27 @@ def test_a_batch_goes_concurrently_and_keeps_its_order(company: Company) -> None
 
     names = {document["id"]: document["name"] for document in company.all("customer")}
     assert [names[str(outcome.record_id)] for outcome in outcomes] == [f"N{n}" for n in range(12)]
+
+
+def test_batches_that_go_at_once_have_no_more_calls_under_way_than_allowed(company: Company) -> None:
+    stripe, send = company.open(concurrency=2), company.session.request
+    meeting, under_way, most = threading.Barrier(2), set[int](), set[int]()
+
+    def seen(*given: Any, **named: Any) -> requests.Response:
+        under_way.add(threading.get_ident())
+        meeting.wait(30)
+        most.add(len(under_way))
+        meeting.wait(30)
+        under_way.remove(threading.get_ident())
+        return send(*given, **named)
+
+    company.session.request = seen
+    batches = [[request("customers", {"name": "N"}, external_id=f"{b}{n}") for n in range(4)] for b in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        outcomes = [each for batch in threads.map(stripe.write, batches) for each in batch]
+
+    assert {each.state for each in outcomes} == {State.CONFIRMED}
+    assert most == {2}
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from sync_pipelines.systems.chargebee.record import BASE, KINDS, PAGE_MAX, Recor
 from sync_pipelines.systems.chargebee.write import CREATED, Writer
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
-from sync_pipelines.systems.single import each, outcomes
+from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 
 DAY = 86_400
 JUST_NOW = timedelta(seconds=1)
@@ -46,7 +46,7 @@ PASSPORT = Passport(
     is_ordered=True,
     deletes=Deletes.IN_PAGES,
     counting=Counting.NONE,
-    batch_max=100,
+    batch_max=BATCH_MAX,
     batch_atomic=False,
     idempotency_seconds=DAY,
     locking=Locking.REREAD,

@@ -30,7 +30,7 @@ from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
-from sync_pipelines.systems.single import each, outcomes
+from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 from sync_pipelines.systems.splitting import Splitter
 from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
 from sync_pipelines.systems.stripe.feed import Feed
@@ -82,7 +82,7 @@ PASSPORT = Passport(
     is_ordered=False,
     deletes=Deletes.SWEEP,
     counting=Counting.LAGGING,
-    batch_max=100,
+    batch_max=BATCH_MAX,
     batch_atomic=False,
     idempotency_seconds=DAY,
     locking=Locking.REREAD,
