@@ -425,6 +425,15 @@ def test_a_conflict_of_two_writers_is_tried_later(desk: Desk) -> None:
         desk.adapter.write([create(1)])
 
 
+def test_a_custom_field_that_the_account_does_not_have_is_named_before_anything_is_sent(desk: Desk) -> None:
+    desk.sandbox.vendor.admin("alter_field", {"kind": "organization_field", "id": 1, "changes": {"active": False}})
+    (one,) = desk.organizations(1)
+
+    with pytest.raises(FixConfiguration, match="no custom field colour, entitlement_1_number of organizations"):
+        desk.adapter.write([entitle(one, 1, "E-1"), create(2, organization_fields={"colour": "red"})])
+    assert "PUT /api/v2/organizations/update_many" not in desk.spent()
+
+
 def test_entitlements_of_one_organization_are_one_row_of_one_job(desk: Desk) -> None:
     one, two = desk.organizations(2)
     batch = [entitle(one, 1, "E-1"), entitle(one, 2, "E-2", end_on="2026-12-31"), entitle(two, 1, "E-3", quantity=2.5)]
@@ -443,10 +452,13 @@ def test_entitlements_of_one_organization_are_one_row_of_one_job(desk: Desk) -> 
         "entitlement_1_start_on": "2026-01-01T00:00:00+00:00",
     }
     assert desk.spent() == {
+        "GET /api/v2/organization_fields": 1,
         "GET /api/v2/organizations/show_many": 1,
         "PUT /api/v2/organizations/update_many": 1,
         ASKED: 1,
     }
+    desk.adapter.write([update(f"{one}/1", organization_fields={"entitlement_1_quantity": 6})])
+    assert desk.spent() == {"PUT /api/v2/organizations/update_many": 1, ASKED: 1}
 
 
 def test_an_entitlement_is_found_in_whatever_slot_of_its_organization_and_never_made_twice(desk: Desk) -> None:

@@ -428,6 +428,34 @@ def test_a_merge_moves_tickets_and_domains_and_deletes_the_loser(wire: Wire) -> 
     wire.call("POST", f"organizations/{winner['id']}/merge", 422, json=body)
 
 
+def test_what_was_asked_for_by_name_is_shown_again(wire: Wire) -> None:
+    loser, winner = wire.organization("Loser"), wire.organization("Winner")
+    body = {"organization_merge": {"winner_id": winner["id"]}}
+    merge = wire.call("POST", f"organizations/{loser['id']}/merge", json=body)["organization_merge"]
+    jobs = [wire.job("POST", "organizations/create_many", json={"organizations": [{"name": n}]}) for n in "ab"]
+
+    assert wire.call("GET", f"organization_merges/{merge['id']}")["organization_merge"] == merge
+    assert wire.call("GET", f"job_statuses/show_many?ids={jobs[0]['id']},{jobs[1]['id']}")["job_statuses"] == jobs
+    wire.call("GET", "job_statuses/show_many?ids=none", 404)
+
+
+def test_deleted_tickets_have_a_list_of_their_own_and_come_in_the_export_by_time_too(wire: Wire) -> None:
+    kept, gone = wire.ticket(), wire.ticket()
+    wire.later(1)
+    wire.call("DELETE", f"tickets/{gone['id']}", 204)
+    wire.later(61)
+
+    assert [each["id"] for each in wire.call("GET", "deleted_tickets")["deleted_tickets"]] == [gone["id"]]
+    assert [each["id"] for each in wire.call("GET", "tickets")["tickets"]] == [kept["id"]]
+    wire.call("GET", f"tickets/{gone['id']}", 404)
+    exported = wire.call("GET", "incremental/tickets?start_time=0")
+    assert [(each["id"], each["status"]) for each in exported["tickets"]] == [
+        (kept["id"], "new"),
+        (gone["id"], "deleted"),
+    ]
+    assert exported["end_time"] == EPOCH + 1
+
+
 def test_a_deleted_organization_comes_once_more_in_the_export_or_not_as_settings_assume(wire: Wire) -> None:
     gone = wire.organization("Gone")
     wire.call("DELETE", f"organizations/{gone['id']}", 204)

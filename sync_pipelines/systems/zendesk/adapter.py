@@ -103,7 +103,13 @@ class Zendesk:
         self._wire = wire
         self._clock = clock
         self._exports = Exports(wire, clock=clock)
-        self._writer = Writer(wire.name, Jobs(wire, clock=clock), find=self._by_external_ids, show=self._organizations)
+        self._writer = Writer(
+            wire.name,
+            Jobs(wire, clock=clock),
+            find=self._by_external_ids,
+            show=self._organizations,
+            fields=self._exports.organization_fields,
+        )
         self._lock = threading.Lock()
         self._written: dict[str, datetime] = {}
         """Organizations that we wrote, or found written, a short while ago."""

@@ -29,8 +29,9 @@ _KEYS = {"id": int, "updated_at": str}
 _SPLITTERS = {
     "organizations": Splitter(("organizations",), {**_KEYS, "deleted_at": str | None}),
     "tickets": Splitter(("tickets",), {**_KEYS, "status": str | None, "generated_timestamp": int | None}),
-    "ticket_fields": Splitter(("ticket_fields",), {**_KEYS, "active": bool | None}),
+    "ticket_fields": Splitter(("ticket_fields",), _KEYS),
 }
+_FIELDS = Splitter(("organization_fields",), {"key": str, "active": bool | None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,17 @@ class Exports:
 
     def listed(self, object: str) -> Iterator[Split]:
         """Everything that is there, ordered by id, a hundred at a time; nothing is held back."""
+        return self._list(object, splitter_of(object))
 
+    def organization_fields(self) -> set[str]:
+        """The keys of the custom fields that organizations have."""
+        columns = [page.columns for page in self._list("organization_fields", _FIELDS)]
+        return {key for each in columns for key, on in zip(each["key"], each["active"], strict=True) if on is not False}
+
+    def _list(self, path: str, splitter: Splitter) -> Iterator[Split]:
         def fetch(after: str) -> Split:
             where = {"page[size]": LIST_MAX, **({"page[after]": after} if after != _FIRST else {})}
-            return splitter_of(object).split(got(self._wire, object, where).content)
+            return splitter.split(got(self._wire, path, where).content)
 
         return NextLink(fetch, _following).pages(_FIRST)
 

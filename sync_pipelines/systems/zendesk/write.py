@@ -26,11 +26,13 @@ Show = Callable[[Sequence[str]], Mapping[str, bytes]]
 class Writer:
     """Sends requests for one account."""
 
-    def __init__(self, name: str, jobs: Jobs, *, find: Find, show: Show) -> None:
+    def __init__(self, name: str, jobs: Jobs, *, find: Find, show: Show, fields: Callable[[], set[str]]) -> None:
         self._name = name
         self._jobs = jobs
         self._find = find
         self._show = show
+        self._fields = fields
+        self._known: set[str] = set()
         self._at_slots = threading.Lock()
         """Changes of one organization may be in several batches, and go one after the other."""
 
@@ -43,6 +45,7 @@ class Writer:
                     f"{self._name} can only create and update organizations, without 'then': "
                     f"mend the mapping that writes {request.object}"
                 )
+        self._check_fields({key for request in requests for key in request.body.get("organization_fields", {})})
         places = {request.write_id: place for request in requests if (place := _place(request)) is not None}
         if not places:
             return self._whole(requests)
@@ -51,6 +54,15 @@ class Writer:
         with self._at_slots:
             outcomes = self._slots(requests, places)
         return [outcomes[request.write_id] for request in requests]
+
+    def _check_fields(self, named: set[str]) -> None:
+        """Zendesk may pass over a custom field that it does not have, and call the row a success all the same."""
+        if not named <= self._known:
+            self._known = self._fields()
+        if missing := sorted(named - self._known):
+            raise FixConfiguration(
+                f"{self._name} has no custom field {', '.join(missing)} of organizations: add it, or mend the mapping"
+            )
 
     def _whole(self, requests: Sequence[Request]) -> list[Outcome]:
         """Organizations. A create that meets our own external id was sent before, and is confirmed."""
