@@ -1,5 +1,5 @@
--- A customer is a company, whatever its lifecycle stage; it is active as a customer or an evangelist. A company that
--- was merged away shows the id of its survivor.
+-- A customer is a company that carries a customer number, that we made, or that has come further than a lead; it is
+-- active as a customer or an evangelist. A company that was merged away shows the id of its survivor.
 SELECT
     record_id,
     version,
@@ -20,3 +20,8 @@ SELECT
     upper(country) AS country,
     coalesce(lifecyclestage IN ('customer', 'evangelist'), false) AS is_active
 FROM hubspot.companies
+WHERE
+    is_deleted
+    OR customer_number IS NOT NULL
+    OR sync_id IS NOT NULL
+    OR coalesce(lifecyclestage, '') NOT IN ('subscriber', 'lead', 'marketingqualifiedlead', 'salesqualifiedlead')

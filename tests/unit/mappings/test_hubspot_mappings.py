@@ -152,9 +152,26 @@ def test_a_customer_is_a_company_and_one_that_was_merged_away_names_its_survivor
     [("customer", True), ("evangelist", True), ("lead", False), ("other", False), ("90210", False), (None, False)],
 )
 def test_a_company_is_active_in_the_stages_of_customers(portal, stage, active):
-    portal.add("companies", "7", name="Acme", lifecyclestage=stage)
+    portal.add("companies", "7", name="Acme", customer_number="C-1", lifecyclestage=stage)
 
     assert portal.conform("customer")[0]["is_active"] is active
+
+
+@pytest.mark.parametrize(
+    ("stage", "known", "is_customer"),
+    [
+        ("lead", {}, False),
+        ("salesqualifiedlead", {}, False),
+        ("lead", {"customer_number": "C-1"}, True),
+        ("lead", {"sync_id": "l1"}, True),
+        ("opportunity", {}, True),
+        (None, {}, True),
+    ],
+)
+def test_a_lead_is_no_customer_unless_it_was_called_one(portal, stage, known, is_customer):
+    portal.add("companies", "7", name="Acme", lifecyclestage=stage, **known)
+
+    assert len(portal.conform("customer")) == is_customer
 
 
 def test_a_new_customer_is_sent_whole_and_starts_as_a_customer(portal):
