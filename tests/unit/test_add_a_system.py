@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -10,6 +11,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from sync_pipelines import mappings
+from sync_pipelines.domains import DOMAINS
+from sync_pipelines.engine.conform import conform
+from sync_pipelines.engine.extract import extract
+from sync_pipelines.engine.outcome import Result
+from sync_pipelines.lake import Lake
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "add-a-system.md"
@@ -67,6 +75,23 @@ def test_a_package_of_ones_own_is_found_with_its_mappings_by_its_entry_point(pac
 
     assert told.stderr == ""
     assert told.stdout.splitlines() == ["100", "['companies']", "('plaindesk/companies.name',)", "12 None"]
+
+
+def test_what_the_system_holds_becomes_customers(package: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.syspath_prepend(package / "tests")
+    facts = importlib.import_module("test_plaindesk").PlaindeskFacts()
+    facts.put("Acme", "Borealis")
+    shapes, clock = mappings.objects("plaindesk"), facts.clock
+    given = {"object": "companies", "shape": shapes["companies"], "run_id": "r1", "clock": clock, "prove": True}
+
+    extracted = extract(lake, facts.system, **given)
+    lake.show("plaindesk", shapes)
+    sql, lineage = mappings.read_sql("plaindesk", "customer"), mappings.lineage("plaindesk", "customer")
+    conformed = conform(lake, DOMAINS["customer"], system="plaindesk", sql=sql, lineage=lineage)
+
+    assert extracted.checks[0].result is Result.PASSED
+    assert (conformed.records, conformed.quarantined) == (2, 0)
 
 
 def test_the_system_of_the_page_conforms(package: Path) -> None:

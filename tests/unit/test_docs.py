@@ -30,6 +30,8 @@ from sync_pipelines.engine import (
 )
 from sync_pipelines.lake.tables import TABLES
 from sync_pipelines.ledger.tables import METADATA
+from sync_pipelines.testing.conformance import QUESTIONS
+from sync_pipelines.testing.facts import Facts
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -241,6 +243,15 @@ def test_every_table_of_both_planes_is_in_its_reference() -> None:
     tables = {*TABLES, *(table.name for table in METADATA.tables.values())}
 
     assert {name for name in tables if f"| `{name}` |" not in text} == set()
+
+
+def test_every_test_of_the_conformance_suite_and_every_hook_is_in_its_reference() -> None:
+    text = (REFERENCE / "conformance.md").read_text()
+    told = re.findall(r"^\| ([A-Z][^|]*?) \| ([^|]*) \| [^|]* \|$", text, re.MULTILINE)
+    rows = {re.sub(r"\W", "", sentence).replace("_", "").lower(): INLINE.findall(claims) for sentence, claims in told}
+
+    assert rows == {question.name.replace("_", ""): list(question.claims) for question in QUESTIONS}
+    assert {hook for hook in dir(Facts) if hook[0] != "_"} | Facts.__annotations__.keys() <= set(INLINE.findall(text))
 
 
 def test_every_variable_of_the_shipped_topology_is_in_the_reference() -> None:
