@@ -66,7 +66,6 @@ class Application:
     clock: Clock
     may_write: Callable[[], bool] = lambda: True
     """Asked before each batch; after the first no, the rest stays as it is."""
-    progress: Callable[[int], None] = lambda done: None
     patience: float = 60.0
     """Seconds to wait, at most, until absence proves something; what needs more is left to the next run."""
     call_seconds: float = 3600.0
@@ -229,7 +228,6 @@ class _Course:
             first_at = self.attempted[_id(write)].first_at if _id(write) in self.attempted else started_at
             self.attempted[_id(write)] = Attempted(first_at, started_at, ended_at)
         self._record(outcomes)
-        self.on.progress(len(self.ended))
         return True
 
     def _take_rest(self, calls: Calls, waiting: list[Batch]) -> None:
@@ -237,9 +235,9 @@ class _Course:
         try:
             while calls:
                 self._take(calls, waiting)
-        finally:
-            if calls:
-                self._take_rest(calls, waiting)
+        except Exception:
+            self._take_rest(calls, waiting)
+            raise
 
     def _split(self, batch: Batch, refusal: SetAside, waiting: list[Batch]) -> None:
         """A batch that was refused as a whole is halved until the record that is to blame stands alone."""
