@@ -66,7 +66,7 @@ class Access:
         self._issued += 1
         token = hashlib.sha256(f"{self.account.id} {self._issued}".encode()).hexdigest()
         self._tokens[token] = self._clock.now() + timedelta(seconds=self._behaviour.token_seconds)
-        return {"access_token": token, "expires_in": str(self._behaviour.token_seconds), "token_type": "bearer"}
+        return {"access_token": token, "expires_in": self._behaviour.token_seconds, "token_type": "Bearer"}
 
     def check(self, request: Request) -> None:
         """401 `INVALID_LOGIN` unless the call proves who makes it."""

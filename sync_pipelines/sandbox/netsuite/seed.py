@@ -19,6 +19,11 @@ _TABLES = {
 }
 SUBSIDIARY, ACCOUNT, BASE_PRICE, CUSTOM_PRICE, TAX_CODE = "US01", "4000", "1", "-1", "VAT"
 
+CURRENCIES = (("USD", "US Dollar"), ("EUR", "Euro"), ("JPY", "Yen"), ("BHD", "Bahraini Dinar"))
+"""Symbol and name; the first has the id 1."""
+YEARS = (2025, 2026, 2027)
+"""Those whose periods are set up."""
+
 
 def seed(store: Store, rows: Mapping[str, Iterable[Document]]) -> dict[str, int]:
     """Load complete rows by record type, as they are kept; nothing is validated. Returns their numbers.
@@ -44,14 +49,13 @@ def found(store: Store) -> None:
 
 
 def _lists() -> dict[str, list[dict[str, Any]]]:
-    symbols = (("USD", "US Dollar"), ("EUR", "Euro"), ("JPY", "Yen"), ("BHD", "Bahraini Dinar"))
     return {
         "subsidiary": [
             {"id": "1", "externalId": SUBSIDIARY, "name": "Meridian Software Inc", "currency": "1", "isInactive": False}
         ],
         "currency": [
             {"id": str(number), "name": name, "symbol": symbol, "isInactive": False}
-            for number, (symbol, name) in enumerate(symbols, start=1)
+            for number, (symbol, name) in enumerate(CURRENCIES, start=1)
         ],
         "priceLevel": [
             {"id": BASE_PRICE, "name": "Base Price", "isInactive": False},
@@ -61,14 +65,14 @@ def _lists() -> dict[str, list[dict[str, Any]]]:
         "term": [{"id": "2", "name": "Net 30"}],
         "taxType": [{"id": "1", "name": "VAT"}],
         "salesTaxItem": [{"id": "5", "itemId": TAX_CODE, "taxType": "1", "rate": "20"}],
-        "accountingPeriod": list(_periods(2025, 2027)),
+        "accountingPeriod": list(periods()),
     }
 
 
-def _periods(first: int, last: int) -> Iterator[dict[str, Any]]:
+def periods() -> Iterator[dict[str, Any]]:
     """Years, their quarters and months; all are open."""
     number = 0
-    for year in range(first, last + 1):
+    for year in YEARS:
         spans = [("isYear", f"FY {year}", 1, 12)]
         spans += [("isQuarter", f"Q{quarter} {year}", 3 * quarter - 2, 3 * quarter) for quarter in range(1, 5)]
         spans += [("", f"{month_abbr[month]} {year}", month, month) for month in range(1, 13)]
