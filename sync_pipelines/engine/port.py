@@ -265,5 +265,8 @@ class System(Protocol):
         ...
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
-        """Send at most `passport.batch_max` requests of one object and operation; one outcome each."""
+        """Send at most `passport.batch_max` requests of one object and operation; one outcome each.
+
+        Several threads may do this at once, as many as the system's `concurrency` says.
+        """
         ...
