@@ -1,4 +1,4 @@
-"""The NetSuite stand-in as somebody else's client sees it (`netsuite` from PyPI, token-based), and by certificate."""
+"""The NetSuite stand-in as the Python client `netsuite` sees it, by token, and as we do, by certificate."""
 
 from __future__ import annotations
 

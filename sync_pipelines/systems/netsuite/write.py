@@ -24,7 +24,7 @@ RECORDS = "/services/rest/record/v1"
 JOBS = "/services/rest/async/v1/job"
 STRICT = {"X-NetSuite-PropertyNameValidation": "Error", "X-NetSuite-PropertyValueValidation": "Error"}
 COLLECTION = "application/vnd.oracle.resource+json; type=collection"
-JOB_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, *[15.0] * 20)
+JOB_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, *[30.0] * 50)
 """Seconds between looks at a job; what is not done after them is in doubt."""
 
 Query = Callable[[str], list[dict[str, str]]]
