@@ -165,7 +165,7 @@ class ClientCredentials:
         if response.status_code != 200:
             raise self._refusal(response)
         try:
-            return msgspec.json.decode(response.content, type=_Token)
+            return msgspec.json.decode(response.content, type=_Token, strict=False)
         except msgspec.MsgspecError:
             raise RetryLater(f"{self._system} answered a token request with something else") from None
 

@@ -33,6 +33,16 @@ def test_a_token_is_fetched_once_and_used_until_it_is_renewed(credentials):
     assert len(far_end.sent) == 2
 
 
+def test_a_life_may_be_told_as_a_number_or_as_text(credentials):
+    told = [(200, b'{"access_token":"one","expires_in":3600}'), (200, b'{"access_token":"two","expires_in":"3600"}')]
+    auth, session, _ = credentials(*told)
+
+    first = auth.headers(session)["Authorization"]
+    auth.renew()
+
+    assert (first, auth.headers(session)["Authorization"]) == ("Bearer one", "Bearer two")
+
+
 def test_the_token_says_where_data_calls_go(credentials):
     auth, _, _ = credentials(TOKEN)
 
