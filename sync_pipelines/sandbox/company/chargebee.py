@@ -154,7 +154,7 @@ def _prices(products: list[Product], rng: Random) -> Iterator[Row]:
                 "item_id": slug(product.name),
                 "item_family_id": slug(product.family),
                 "item_type": _TYPES.get(product.family, "addon"),
-                "status": "active" if product.is_active else "archived",
+                "status": "active",
                 "currency_code": currency,
                 "pricing_model": "per_unit",
                 "price": amount if rng.random() > 1 / 30 else rounded(amount * 9 // 10),

@@ -25,7 +25,7 @@ OWN: Mapping[str, str] = {
     "subscriptions": "meta_data",
 }
 """The attribute of an object that holds keys of one's own, as JSON; it is replaced as a whole."""
-_BILLING = ("billing_address", "vat_number")
+_BILLING = ("billing_address", "vat_number", "vat_number_prefix")
 _CANCELLED_AT = "cancelled_at"
 
 

@@ -31,6 +31,20 @@ def test_records_may_lie_deeper_or_be_the_page_itself():
     assert deep.value("more", bool) is True
 
 
+def test_records_may_be_wrapped_in_the_name_of_their_kind():
+    wrapped = Splitter(("list",), {"id": str}, wrapped_in="item")
+
+    page = wrapped.split(b'{"list":[{"item":{"id":"1","price":1.10},"card":{}}],"next_offset":"x"}')
+
+    assert (page.payloads, page.columns, page.value("next_offset")) == (
+        [b'{"id":"1","price":1.10}'],
+        {"id": ["1"]},
+        "x",
+    )
+    with pytest.raises(MalformedPage):
+        wrapped.split(b'{"list":[{"card":{"id":"1"}}]}')
+
+
 def test_an_optional_key_may_be_absent():
     page = Splitter((), {"deleted": bool | None, "id": str}).split(b'[{"id":"1"},{"id":"2","deleted":true}]')
 
