@@ -741,6 +741,25 @@ def test_a_draft_invoice_owes_the_taxes_of_its_lines_rounded_once(books):
     assert [str(row[name]) for name in ("untaxed_amount", "tax_amount")] == ["38.17", "6.23"]
 
 
+def test_a_tax_entered_by_hand_is_posted_and_credited_as_it_is(books):
+    tax = books.known("account.tax", "name", "VAT 20%")
+    account = books.call("account.tax", "read", [tax], ["invoice_account"])[0]["invoice_account"]
+    entered = {"manual": True, "description": "VAT", "account": account, "tax": tax, "base": "29.97"}
+    lines = [books.line("1", "9.99"), books.line("2", "9.99")]
+    too_fine = books.draft(*lines, taxes=[("create", [{**entered, "amount": "6.000"}])])
+    invoice = books.invoice(*lines, taxes=[("create", [{**entered, "amount": "6.00"}])])
+    books.note(invoice)
+
+    _, fault = books.refusal("account.invoice", "create", [too_fine])
+    books.call("account.invoice", "post", [invoice])
+
+    names = ("state", "untaxed_amount", "tax_amount", "total_amount")
+    row = books.one("account.invoice", invoice, *names)
+    assert [str(row[name]) for name in names] == ["posted", "29.97", "6.00", "35.97"]
+    assert 'for field "Amount" in record "' in fault
+    assert fault.endswith('the limit of "(None, 2)".')
+
+
 def test_a_posted_invoice_stands_in_the_books(books):
     invoice = books.invoice(books.line("5", "30.505", taxed=True), books.line("2", "0.333", taxed=True))
     books.note(invoice)

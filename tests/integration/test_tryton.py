@@ -205,7 +205,7 @@ def customer(number: str, **fields: Any) -> dict[str, Any]:
 
 def invoice(number: str, party: str, **fields: Any) -> dict[str, Any]:
     given = {"kind": "invoice", "legal_entity": "US01", "issued_on": date(2026, 6, 7), "status": "posted"}
-    given |= {"currency": "USD", "tax_minor": 0, "lines": lines(("SKU-0001", "2", 6100))}
+    given |= {"currency": "USD", "net_minor": 6100, "tax_minor": 0, "lines": lines(("SKU-0001", "2", 6100))}
     return {"write_id": number, "number": number, "customer": party, **given, **fields}
 
 
@@ -392,6 +392,27 @@ def test_a_posted_invoice_is_voided_by_a_credit_note_and_neither_counts(tryton, 
     )
     found = Mapped(tryton).conform("invoice")
     assert [found[label]["status"] for label in ("IN-0901", credit.number)] == ["void", "void"]
+
+
+def test_a_tax_that_billing_rounded_by_line_is_in_the_books_to_the_cent_and_voided_to_the_cent(tryton, witness):
+    odd = lines(("SKU-0001", "1", 999), ("SKU-0002", "2", 1998))
+    given = invoice("IN-0903", party_id(tryton, "C-00001"), currency="EUR", net_minor=2997, tax_minor=600, lines=odd)
+    (made,) = tryton.write(Mapped(tryton).requests("invoice", given))
+    (posted,) = witness("account.invoice").find([("reference", "=", "IN-0903")])
+    held = (posted.state, posted.untaxed_amount, posted.tax_amount, posted.total_amount)
+
+    (outcome,) = tryton.write(Mapped(tryton).requests("invoice", voided(given, made)))
+
+    assert held == ("posted", Decimal("29.97"), Decimal("6.00"), Decimal("35.97"))
+    assert Mapped(tryton).conform("invoice")["IN-0903"]["tax_minor"] == 600
+    assert str(outcome.state) == "confirmed"
+    (original,) = witness("account.invoice").find([("reference", "=", "IN-0903")])
+    (credit,) = witness("account.invoice").find([("move", "=", original.cancel_move.id)])
+    assert (original.state, credit.total_amount, credit.tax_amount) == (
+        "cancelled",
+        -Decimal("35.97"),
+        -Decimal("6.00"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,9 @@ def _check_digits(database: Database, model: Model, row: Document, field: Field)
     if field.digits.isdigit():
         limit = int(field.digits)
     else:
-        currency = database.find("currency.currency", row.get(field.digits))
+        of = model.fields[field.digits]
+        held = derived.value(database, model.name, row, of.name) if of.derived else row.get(of.name)
+        currency = database.find("currency.currency", held)
         if currency is None:
             return
         limit = currency["digits"]

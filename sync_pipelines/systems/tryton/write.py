@@ -47,6 +47,9 @@ class Key:
         return state in self.reached.get(button, ())
 
 
+TAXED = "post_taxed"
+"""The verb in `then` that posts an invoice whose taxes the body has entered: its lines carry none."""
+
 _POSTED = ("posted", "paid")
 _PROCESSED = ("processing", "done")
 _KEYS: Mapping[str, Key] = {
@@ -64,7 +67,7 @@ _KEYS: Mapping[str, Key] = {
     ),
     "account.invoice": Key(
         "reference",
-        {"post": _POSTED},
+        {"post": _POSTED, TAXED: _POSTED},
         void="cancelled",
         withdraw=(("write", {"number": None}), ("delete", None)),
     ),
@@ -73,8 +76,14 @@ _KEYS: Mapping[str, Key] = {
 KEYS: Mapping[str, str] = {name: key.name for name, key in _KEYS.items()}
 """The objects that carry our external id, and their fields for it."""
 
-ACKNOWLEDGED: Mapping[str, Collection[str]] = {"account.invoice": ("invoice_payment_term",)}
-"""Warnings that say nothing a person could act on (a due date in the past); all others refuse the write."""
+_BUTTON = {TAXED: "post"}
+"""Verbs that are not called as the server's button is."""
+
+ACKNOWLEDGED: Mapping[str, Collection[str]] = {
+    "post": ("invoice_payment_term",),
+    TAXED: ("invoice_payment_term", "invoice_taxes"),
+}
+"""By verb, warnings that say nothing a person could act on (a due date in the past); all others refuse the write."""
 
 
 def carried(object: str) -> Key | None:
@@ -221,9 +230,9 @@ class _Buttons:
         acknowledged: set[str] = set()
         while True:
             try:
-                self._server.tell(self._object, button, list(ids))
+                self._server.tell(self._object, _BUTTON.get(button, button), list(ids))
             except SetAside as refusal:
-                if refusal.code in acknowledged or refusal.code not in ACKNOWLEDGED.get(self._object, ()):
+                if refusal.code in acknowledged or refusal.code not in ACKNOWLEDGED.get(button, ()):
                     return refusal
                 acknowledged.add(refusal.code)
                 self._acknowledge(refusal.code, ids)

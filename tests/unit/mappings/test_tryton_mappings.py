@@ -90,7 +90,9 @@ def books() -> Iterator[Books]:
             made.add("country.country", number, code=code)
         made.add("account.tax.rule", 1, name="Customers with VAT", company=1)
         made.add("account.tax.rule", 2, name="Customers without VAT", company=1)
-        made.add("account.tax", 5, name="VAT 20%", company=1)
+        for number, rate in ((4, "0.08"), (5, "0.20")):
+            accounts = {"invoice_account": 60 + number, "credit_note_account": 70 + number}
+            made.add("account.tax", number, name=f"VAT {rate}", company=1, rate=decimal(rate), **accounts)
         made.add("account.account", 39, code="1.2.1", company=1)
         made.add("account.account", 102, code="4.2.2", company=1)
         made.add("account.journal", 1, code="REV")
@@ -323,21 +325,41 @@ def test_an_order_becomes_a_sale_that_is_processed(books):
     assert request["body"]["lines"] == [["create", [line]]]
 
 
-@pytest.mark.parametrize(("tax_minor", "taxes"), [(2010, [["add", [5]]]), (0, None)])
+@pytest.mark.parametrize(
+    ("tax_minor", "taxes"), [(-610, [["add", [5]]]), (-244, [["add", [4]]]), (-400, [["add", [-1]]]), (0, None)]
+)
 def test_an_invoice_keeps_billings_number_and_carries_tax_on_every_line_or_none(books, tax_minor, taxes):
     lines = '[{"product":"SKU-0001","quantity":"-1","amount_minor":-3050}]'
     document = {"number": "CN-2", "legal_entity": "US01", "customer": "7", "issued_on": date(2026, 6, 7)}
 
-    request = books.body(
-        "invoice", **document, status="posted", currency="EUR", tax_minor=tax_minor, lines=lines, kind="credit"
-    )
+    amounts = {"currency": "EUR", "net_minor": -3050, "tax_minor": tax_minor}
+    request = books.body("invoice", **document, **amounts, status="posted", lines=lines, kind="credit")
 
     assert (request["then"], request["external_id"]) == (["post"], "CN-2")
+    assert "taxes" not in request["body"]
     assert (request["body"]["number"], request["body"]["reference"]) == ("CN-2", "CN-2")
     assert (request["body"]["account"], request["body"]["journal"], request["body"]["payment_term"]) == (39, 1, 4)
     ((_, (line,)),) = request["body"]["lines"]
     assert (line["quantity"], line["unit_price"], line["account"]) == ("-1.0000", "30.5000", 102)
     assert line.get("taxes") == taxes
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign", "account"), [("invoice", 1, 65), ("credit", -1, 75)], ids=["invoice", "credit"]
+)
+def test_a_tax_that_the_erp_would_round_otherwise_is_entered_as_billed(books, kind, sign, account):
+    """9.99 and 19.98 at 20 %: billing rounds each line (2.00 and 4.00), the ERP the sum (5.994)."""
+    given = [{"product": f"SKU-000{n}", "quantity": str(sign * n), "amount_minor": sign * n * 999} for n in (1, 2)]
+    document = {"number": "IN-7", "legal_entity": "US01", "customer": "7", "issued_on": date(2026, 6, 7)}
+    amounts = {"currency": "EUR", "net_minor": sign * 2997, "tax_minor": sign * 600}
+
+    request = books.body("invoice", **document, **amounts, status="posted", lines=json.dumps(given), kind=kind)
+
+    tax = {"manual": True, "description": "VAT 0.20", "account": account, "tax": 5}
+    tax |= {"base": f"{sign * 2997 / 100:.2f}", "amount": str(sign * 6)}
+    assert request["then"] == ["post_taxed"]
+    assert request["body"]["taxes"] == [["create", [tax]]]
+    assert all("taxes" not in line for line in request["body"]["lines"][0][1])
 
 
 def test_what_the_erp_does_not_know_is_sent_to_be_refused(books):
