@@ -113,6 +113,10 @@ class Facts(Protocol):
     def calm(self) -> None:
         """Nothing goes wrong any more."""
 
+    def secrets(self) -> Sequence[str]:
+        """What the adapter was given to prove who it is, and must never tell."""
+        raise NotChecked("no secrets are named")
+
     def throttles(self) -> Sequence[str]:
         """The forms in which this system asks for patience, each a name that `strike` knows."""
         raise NotChecked("no form of throttling is named")

@@ -127,6 +127,9 @@ class StandIn(Facts):
         self.struck.strike(None, self._is_data)
         self.wire.hold(lambda request: False, seconds=0)
 
+    def secrets(self) -> Sequence[str]:
+        return list(self.options.values())
+
     def throttles(self) -> Sequence[str]:
         return list(self.throttled) or super().throttles()
 

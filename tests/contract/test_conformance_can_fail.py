@@ -14,7 +14,7 @@ from stand_in_salesforce import SalesforceFacts
 from stand_in_stripe import StripeFacts
 
 from sync_pipelines.engine.outcome import Result
-from sync_pipelines.engine.port import Cursor, Found, Outcome, Page, Request, Shape, State
+from sync_pipelines.engine.port import Calls, Cursor, Found, Outcome, Page, Request, Shape, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SyncError
 from sync_pipelines.testing.conformance import QUESTIONS, ask
 from sync_pipelines.testing.facts import Amounts, Facts, MemoryFacts
@@ -51,6 +51,11 @@ class Inventing(MemorySystem):
 class Unlike(MemorySystem):
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         return {i: replace(found, version="?") for i, found in super().fetch(object, shape, record_ids).items()}
+
+
+class Short(MemorySystem):
+    def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
+        return super().fetch(object, shape, record_ids[: self.passport.page_max])
 
 
 class Undead(MemorySystem):
@@ -229,6 +234,12 @@ def repeating(new: type[Any]) -> Callable[[], Facts]:
     return made
 
 
+def uncounted() -> Facts:
+    facts = SalesforceFacts()
+    facts.system.calls = Calls()
+    return facts
+
+
 SWALLOWED = {RetryLater: None, FixConfiguration: None, MalformedPage: None}
 WRONG = FixConfiguration("something is wrong")
 FAILED = {InDoubt: State.FAILED}
@@ -237,6 +248,7 @@ BROKEN: Mapping[str, Callable[[], Facts]] = {
     "a_full_read_gives_each_record_once_with_its_declared_fields": memory(Doubling),
     "a_field_that_is_gone_is_refused_by_name_or_absent": memory(Inventing),
     "a_fetch_gives_what_a_read_gave": memory(Unlike),
+    "more_records_than_a_page_holds_are_fetched_at_once": memory(Short),
     "ids_and_a_full_read_agree": memory(Undead),
     "only_what_changed_is_read_after_the_cursor": memory(Restless),
     "only_a_change_is_news": memory(Restless),
@@ -264,6 +276,7 @@ BROKEN: Mapping[str, Callable[[], Facts]] = {
     "a_throttled_write_stores_nothing_and_is_tried_later": misnaming(StripeFacts, writes={RetryLater: State.REFUSED}),
     "a_token_that_expires_between_two_pages_is_renewed": unrenewed,
     "credentials_that_are_refused_are_for_a_person": misnaming(StripeFacts, reads=SWALLOWED),
+    "no_message_tells_a_secret": misnaming(SalesforceFacts, reads={RetryLater: RetryLater("sandbox-secret")}),
     "a_maintenance_page_puts_a_read_off": misnaming(StripeFacts, reads=SWALLOWED),
     "a_server_error_puts_a_read_off": misnaming(StripeFacts, reads=SWALLOWED),
     "a_page_that_was_cut_off_is_read_again_and_never_kept": misnaming(StripeFacts, reads=SWALLOWED),
@@ -284,6 +297,7 @@ BROKEN: Mapping[str, Callable[[], Facts]] = {
     "a_currency_keeps_its_own_decimals": lambda: WordFacts(word=coarse("0.01")),
     "a_full_read_costs_as_few_calls_as_its_pages_allow": repeating(SalesforceFacts),
     "a_read_after_the_cursor_costs_as_few_calls_as_its_pages_allow": repeating(SalesforceFacts),
+    "the_adapter_counts_the_calls_that_arrive": uncounted,
     "a_look_and_a_read_cost_at_most_two_calls_where_nothing_changed": repeating(SalesforceFacts),
 }
 """What no claim of a passport covers, each with a system that fails it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sync_pipelines.engine.port import Cursor
-from sync_pipelines.testing.conformance.asking import question, read, settled, stored
+from sync_pipelines.testing.conformance.asking import create, fetch, question, read, settled, stored
 from sync_pipelines.testing.facts import Facts
 
 MARGIN = 1.05
@@ -37,6 +37,18 @@ def a_look_and_a_read_cost_at_most_two_calls_where_nothing_changed(facts: Facts)
     read(facts, cursor)
     cost = facts.arrived() - before
     return f"they cost {cost} calls" if cost > IDLE_MAX else ""
+
+
+@question()
+def the_adapter_counts_the_calls_that_arrive(facts: Facts) -> str:
+    (record_id,) = facts.put("counted")
+    facts.system.identity()
+    before, counted = facts.arrived(), facts.system.calls.total
+    read(facts)
+    fetch(facts, record_id)
+    facts.system.write([create(facts, "counted too")])
+    arrived, told = facts.arrived() - before, facts.system.calls.total - counted
+    return "" if arrived == told else f"{arrived} calls arrived, and {told} were counted"
 
 
 def _rested(facts: Facts) -> tuple[Cursor | None, list[str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from sync_pipelines.engine.port import Request, State
-from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside
+from sync_pipelines.errors import FixConfiguration, InDoubt, MalformedPage, RetryLater, SetAside, SyncError
 from sync_pipelines.testing.conformance.asking import create, ids, question, read
-from sync_pipelines.testing.facts import Facts, Fault
+from sync_pipelines.testing.facts import Facts, Fault, NotChecked
 
 READ, LATER, CUT_OFF, MEND = "read", "to be tried later", "not whole", "to be mended by a person"
 
@@ -39,6 +40,26 @@ def credentials_that_are_refused_are_for_a_person(facts: Facts) -> str:
     facts.strike(Fault.TOKEN_EXPIRED)
     fate = _read_fate(facts)
     return "" if fate == MEND else f"the read is {fate}"
+
+
+@question()
+def no_message_tells_a_secret(facts: Facts) -> str:
+    secrets = facts.secrets()
+    facts.system.identity()
+    told = [repr(facts.system)]
+    for fault in (Fault.TOKEN_EXPIRED, Fault.SERVER_ERROR, Fault.PAGE_FOR_PEOPLE, Fault.BODY_CUT_OFF):
+        with suppress(NotChecked):
+            facts.strike(fault)
+            told.append(_message(facts))
+    return "" if not any(secret in text for secret in secrets for text in told) else "a message tells a secret"
+
+
+def _message(facts: Facts) -> str:
+    try:
+        read(facts)
+    except SyncError as error:
+        return repr(error)
+    return ""
 
 
 @question()
