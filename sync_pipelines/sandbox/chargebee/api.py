@@ -49,26 +49,24 @@ class ChargebeeApi:
         self._arrivals: deque[float] = deque()
 
     def answer(self, request: Request, endpoint: str, arguments: Mapping[str, Any]) -> Response:
-        headers: dict[str, str] = {}
         self.site.arrive()
+        settings = self.site.settings
         try:
-            settings = self.site.settings
             _authenticate(request, settings, writes=request.method == "POST")
             wait = self._wait(settings)
             if wait:
-                headers["Retry-After"] = str(wait)
-                raise LIMITED
+                return self._response(_told(LIMITED), {"Retry-After": str(wait)})
             answer = self._answer(request, self._routes[endpoint], arguments, settings)
         except Refusal as refusal:
-            answer = Answer(refusal.status, refusal.body())
-        return self._response(answer, headers)
+            answer = _told(refusal)
+        return self._response(answer, {})
 
     def unknown(self, request: Request, error: HTTPException) -> Response:
         try:
             _authenticate(request, self.site.settings, writes=False)
             raise Refusal("Sorry, we couldn't find that resource", code="resource_not_found", status=404)
         except Refusal as refusal:
-            return self._response(Answer(refusal.status, refusal.body()), {})
+            return self._response(_told(refusal), {})
 
     def expire_tokens(self) -> None:
         """Every key is revoked and stays so until the settings name keys again."""
@@ -86,18 +84,17 @@ class ChargebeeApi:
         if route.method != "POST":
             return Answer(200, route.run(Call(self.site, ids, route.read(given, settings))))
         if settings.is_read_only:
-            raise READ_ONLY
+            return _told(READ_ONLY)
         key, now = request.headers.get(HEADER, ""), self.site.now()
         mark = fingerprint(request.path, given)
         kept = replay(self.site.store, key, mark, since=now - settings.idempotency_seconds) if key else None
         if kept is not None:
             return kept
-        answer = self._written(route, ids, given, settings)
-        if key:
-            keep(self.site.store, key, mark, answer, now=now)
-        if self._faults.row(f"commit {route.method} {request.path}"):
-            raise FAILED
-        return answer
+        with self.site.store.transaction():
+            answer = self._written(route, ids, given, settings)
+            if key:
+                keep(self.site.store, key, mark, answer, now=now)
+        return _told(FAILED) if self._faults.row(f"commit {route.method} {request.path}") else answer
 
     def _written(self, route: Route, ids: Mapping[str, str], given: Mapping[str, Any], settings: Settings) -> Answer:
         """All of a write or nothing; a refusal is an answer too, and kept like one."""
@@ -105,7 +102,7 @@ class ChargebeeApi:
             with self.site.store.transaction():
                 return Answer(200, route.run(Call(self.site, ids, route.read(given, settings))))
         except Refusal as refusal:
-            return Answer(refusal.status, refusal.body())
+            return _told(refusal)
 
     def _wait(self, settings: Settings) -> int:
         """Seconds until the next request is taken; a fixed window of a minute."""
@@ -124,6 +121,10 @@ class ChargebeeApi:
         if answer.status == 401:
             marks["WWW-Authenticate"] = 'Basic realm="Chargebee"'
         return Response(msgspec.json.encode(answer.body), answer.status, marks, mimetype="application/json")
+
+
+def _told(refusal: Refusal) -> Answer:
+    return Answer(refusal.status, refusal.body())
 
 
 def _authenticate(request: Request, settings: Settings, *, writes: bool) -> None:
