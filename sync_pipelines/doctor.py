@@ -12,7 +12,7 @@ from sync_pipelines.engine.retirement import notice
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import SyncError
 from sync_pipelines.ledger import guard
-from sync_pipelines.systems.registry import Systems
+from sync_pipelines.systems.registry import SelfDescribing, Systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def _systems(topology: Topology) -> Iterator[Complaint]:
         try:
             system = systems[name]
             identity = system.identity()
+            if isinstance(system, SelfDescribing):
+                system.check_shapes(mappings.objects(name))
             counted = {each: system.count(each) for each in mappings.objects(name)}
         except SyncError as error:
             yield Complaint(name, False, str(error))

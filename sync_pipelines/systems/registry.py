@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from sync_pipelines.clock import Clock
-from sync_pipelines.engine.port import ADAPTERS, System
+from sync_pipelines.engine.port import ADAPTERS, Shape, System
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.budget import Turns
@@ -28,6 +28,15 @@ class Paced(Protocol):
     """A system that keeps the pace of its settings, and can keep it together with other processes."""
 
     def share_pace(self, turns: Turns) -> None: ...
+
+
+@runtime_checkable
+class SelfDescribing(Protocol):
+    """A system that tells which fields its objects have."""
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """`FixConfiguration` names every declared object and field that the system does not have."""
+        ...
 
 
 Lease = Callable[[str, int, timedelta, datetime], datetime]

@@ -9,6 +9,7 @@ import pytest
 import requests
 from hubspot_contract import Overheard, contracts
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater
@@ -173,6 +174,15 @@ def test_a_change_of_our_own_is_read_before_the_index_shows_it(portal: Portal) -
     assert behind[old]["name"] == caught_up[old]["name"] == "Renamed"
     assert len(behind) == 3
     assert portal.cost() - before == 1
+
+
+def test_what_the_index_shows_of_our_own_changes_is_not_read_a_second_time(portal: Portal) -> None:
+    portal.adapter.write([create(number, name=f"Company {number}") for number in range(100)])
+    before = portal.cost()
+
+    seen, _ = portal.read()
+
+    assert (len(seen), portal.cost() - before) == (100, 1)
 
 
 def test_a_change_that_is_indexed_minutes_late_is_read(portal: Portal) -> None:
@@ -398,10 +408,20 @@ def test_the_portal_behind_the_credentials_is_told_and_a_refreshed_sandbox_is_an
 
 
 def test_a_property_that_the_portal_does_not_have_is_found_before_anything_is_read(portal: Portal) -> None:
-    portal.admin("alter", object="companies", property="sync_id", changes=None)
+    shapes = {"companies": {**COMPANY, "sync_id": "VARCHAR", "no_such": "VARCHAR"}, "deals": DEAL}
+    portal.admin("alter", object="companies", property="sync_id", changes={"unique": False})
 
-    with pytest.raises(FixConfiguration, match=r"\[companies\] property 'no_such'\n.*\[companies\] property 'sync_id'"):
-        portal.adapter.check_shapes({"companies": {**COMPANY, "no_such": "VARCHAR"}, "deals": DEAL})
+    with pytest.raises(FixConfiguration) as refused:
+        portal.adapter.check_shapes(shapes)
+
+    assert str(refused.value).splitlines()[1:] == [
+        "  - [companies] there is no property 'no_such'",
+        "  - [companies] property 'sync_id' has to be one with unique values",
+    ]
+
+
+def test_the_mappings_fit_what_the_portal_has(portal: Portal) -> None:
+    portal.adapter.check_shapes(mappings.objects("hubspot"))
 
 
 def test_everything_that_the_adapter_says_has_the_form_that_hubspots_documents_describe(portal: Portal) -> None:

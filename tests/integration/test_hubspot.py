@@ -14,6 +14,8 @@ from msgspec.structs import replace as changed
 
 from sync_pipelines import config
 from sync_pipelines.course import course, walk
+from sync_pipelines.doctor import examine
+from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.topology import Planes, SystemSettings, Topology
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.loop import Loop
@@ -26,8 +28,35 @@ from sync_pipelines.sandbox.server import serve
 
 SYNC_TOML = Path(__file__).parents[2] / "sync.toml"
 NAMES = ("salesforce", "hubspot")
-DOMAINS = ("customer", "order")
+WORKED = ("customer", "order")
 SEED = 7
+TOPOLOGY = """
+[planes]
+database_url = "{database}"
+[systems.hubspot]
+adapter = "hubspot"
+url = "{url}"
+service_key = "pat-na1-sandbox"
+exceptions = "revops"
+[systems.salesforce]
+adapter = "salesforce"
+url = "http://127.0.0.1:9"
+client_id = "none"
+client_secret = "none"
+exceptions = "revops"
+[legal_entities.US01]
+name = "Meridian"
+zone = "America/New_York"
+currency = "USD"
+[people]
+revops = {{ name = "Revenue Operations", due_hours = 24 }}
+[domains.customer]
+systems = ["salesforce", "hubspot"]
+exceptions = {{ default = "revops" }}
+schedule = {{ cron = "0 2 * * *", zone = "America/New_York" }}
+[domains.customer.owners]
+{owners}
+"""
 LAG_SECONDS = 600
 """So long that no run sees by a search what was written before it."""
 
@@ -39,7 +68,7 @@ class World:
 
     def run(self) -> dict[str, Any]:
         with Loop.open(self.topology, run_id=f"run-{uuid4().hex[:8]}", mode="full") as loop:
-            list(walk(course(loop, list(DOMAINS))))
+            list(walk(course(loop, list(WORKED))))
             return dict(loop.summary())
 
     @property
@@ -141,3 +170,23 @@ def test_every_order_that_both_know_is_the_same_to_the_cent(
 
     assert summary["linked"]["order"] > 100
     assert summary["findings"]["order"].keys() == {"missing", "quarantined"}
+
+
+def test_the_doctor_names_a_property_that_the_portal_does_not_have(
+    postgres: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal, database = open_sandbox("hubspot"), f"doctor_{uuid4().hex[:12]}"
+    postgres.ensure(database)
+    monkeypatch.setenv("SYNC_STATE", str(tmp_path / "state"))
+    with serve(portal) as running:
+        path = tmp_path / "sync.toml"
+        owners = "\n".join(f'{field.name} = "salesforce"' for field in DOMAINS["customer"].fields)
+        path.write_text(TOPOLOGY.format(database=postgres.url(database), url=running.url, owners=owners))
+        before = {each.subject: (each.well, each.told) for each in examine(path)}
+        portal.vendor.admin("alter", {"object": "companies", "property": "tax_id", "changes": None})
+        after = {each.subject: (each.well, each.told) for each in examine(path)}
+    postgres.drop(database)
+
+    assert before["hubspot"] == (True, "555001 answers, API 2026-09; companies 0, contacts 0, deals 0, line_items 0")
+    assert after["hubspot"][0] is False
+    assert "[companies] there is no property 'tax_id'" in after["hubspot"][1]

@@ -26,7 +26,6 @@ from sync_pipelines.engine.port import (
     Rate,
     Request,
     Shape,
-    State,
 )
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, MalformedPage, SetAside
@@ -107,8 +106,8 @@ class HubSpot:
         self.calls = wire.calls
         self._wire = wire
         self._searches = searches
-        self._writer = Writer(self._send)
         self._recent = Recent(passport.late_seconds, clock=clock)
+        self._writer = Writer(self._send, self._recent.note)
 
     def share_pace(self, turns: Turns) -> None:
         self._wire.budget.share(turns)
@@ -124,14 +123,15 @@ class HubSpot:
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """What searches show since the cursor, less the overlap, then records of ours that they do not show yet."""
         searches = Searches(self._search, object, properties(object, shape))
-        own = dict.fromkeys(self._recent.ids(object), "")
+        own, shown = self._recent.versions(object), dict[str, str]()
         cursor = since
         for page in self._joined(object, shape, searches.since(since, overlap=self.passport.overlap_seconds * 1000)):
             cursor = page.cursor
-            own |= {each.record_id: each.version for each in page.records if each.record_id in own}
+            shown |= {each.record_id: each.version for each in page.records if each.record_id in own}
             yield _page(page.records, cursor)
-        for batch in self._by_id(object, shape, list(own)) if own else ():
-            unseen = [each for each in batch if each.version != own.get(each.record_id)]
+        self._recent.forget(object, [each for each in shown if "" < own[each] <= shown[each]])
+        for batch in self._by_id(object, shape, list(self._recent.versions(object))):
+            unseen = [each for each in batch if each.version != shown.get(each.record_id)]
             self._recent.forget(object, {each.record_id for each in batch} - {each.record_id for each in unseen})
             if unseen:
                 yield _page(unseen, cursor or {"at": 0})
@@ -177,30 +177,33 @@ class HubSpot:
                 carried = (msgspec.json.decode(each.payload, type=_Carries).sync_id or "").lower()
                 if carried in wanted:
                     found[wanted[carried]] = each.found()
-        self._recent.note(object, (each.record_id for each in found.values()))
+        self._recent.note(object, {each.record_id: each.version for each in found.values()})
         return found
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         """One batch call, one more for each step that follows, and for halves where a batch is refused as a whole."""
         for request in requests:
-            self._recent.note(request.object, [request.record_id])
-        outcomes = self._writer.write(requests)
-        for request, outcome in zip(requests, outcomes, strict=True):
-            if outcome.state is State.CONFIRMED:
-                self._recent.note(request.object, [outcome.record_id])
-        return outcomes
+            self._recent.note(request.object, {request.record_id: ""} if request.record_id else {})
+        return self._writer.write(requests)
 
     def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
-        """Compare declared properties with the portal's own; `FixConfiguration` names all that it does not know."""
-        problems = []
-        for name in sorted(shapes):
-            body = self._ask("GET", f"/crm/properties/{API_VERSION}/{name}", route="GET /properties/{T}")
-            known = {each.name for each in msgspec.json.decode(body, type=_Properties).results}
-            wanted = set(properties(name, shapes[name])) | {EXTERNAL_ID}
-            problems += [f"[{name}] property {each!r}" for each in sorted(wanted - known)]
+        """Compare declared properties with the portal's own; `FixConfiguration` names all that are not as they must be.
+
+        A property that does not exist is passed over by every read without a word.
+        """
+        problems = [problem for name in sorted(shapes) for problem in self._amiss(name, shapes[name])]
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise FixConfiguration(f"{answer.DECLARED_IN} names what this portal does not have:\n{listed}")
+            raise FixConfiguration(f"{answer.DECLARED_IN} does not fit this portal:\n{listed}")
+
+    def _amiss(self, object: str, shape: Shape) -> list[str]:
+        body = self._ask("GET", f"/crm/properties/{API_VERSION}/{object}", route="GET /properties/{T}")
+        known = {each.name: each.hasUniqueValue for each in msgspec.json.decode(body, type=_Properties).results}
+        wanted = properties(object, shape)
+        missing = [f"[{object}] there is no property {each!r}" for each in wanted if each not in known]
+        if EXTERNAL_ID in shape and known.get(EXTERNAL_ID) is False:
+            missing.append(f"[{object}] property {EXTERNAL_ID!r} has to be one with unique values")
+        return missing
 
     def _joined(self, object: str, shape: Shape, pages: Iterator[Searched]) -> Iterator[Searched]:
         """With the associations that a shape asks for; as many pages are gathered as one call for them takes."""
@@ -217,7 +220,7 @@ class HubSpot:
     def _by_id(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Iterator[Sequence[Record]]:
         read = self._batches(object, record_ids, properties(object, shape))
         targets = list(shape.get(ASSOCIATIONS, {}))
-        if not targets:
+        if not targets or not record_ids:
             return read
         return iter([joined(self._associations, object, targets, list(chain.from_iterable(read)))])
 
@@ -274,6 +277,7 @@ class _Listed(msgspec.Struct):
 
 class _Property(msgspec.Struct):
     name: str
+    hasUniqueValue: bool = False  # noqa: N815 (the vendor's name)
 
 
 class _Properties(msgspec.Struct):

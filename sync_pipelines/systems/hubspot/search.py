@@ -67,7 +67,7 @@ class Searches:
             query = self._query([*window, ("hs_object_id", "GT", last)])
             page = split(self.ask(self.object, query))
             read = list(records(page))
-            last = read[-1].record_id if page.value("paging", dict[str, Any] | None) else None
+            last = read[-1].record_id if read and page.value("paging", dict[str, Any] | None) else None
             cursor = {"at": int(middle["to"])} if last is None else {**middle, "id": last}
             yield Searched([each for each in read if each.record_id not in seen], cursor)
 

@@ -20,8 +20,13 @@ Send = Callable[[str, str, Sequence[Mapping[str, Any]]], bytes]
 """Sends inputs to a batch endpoint ("upsert", "update") of an object, and gives the body of its answer."""
 
 
+Note = Callable[[str, Mapping[str, str]], None]
+"""Is told which versions of an object's records were written, by their ids."""
+
+
 class _Result(msgspec.Struct):
     id: str
+    updatedAt: str = ""  # noqa: N815 (the vendor's name)
     objectWriteTraceId: str | None = None  # noqa: N815 (the vendor's name)
     properties: dict[str, str | None] = {}
 
@@ -34,8 +39,9 @@ class _Batch(msgspec.Struct):
 class Writer:
     """Writes of one portal. A step that follows the body is text like "lifecyclestage=customer": a property's value."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, note: Note) -> None:
         self._send = send
+        self._note = note
 
     def write(self, requests: Sequence[Request]) -> list[Outcome]:
         """One batch, and one more for each step that follows; an outcome for each request, in order."""
@@ -67,6 +73,7 @@ class Writer:
             batch = msgspec.json.decode(body, type=_Batch)
         except msgspec.MsgspecError:
             raise InDoubt(f"HubSpot did not say what became of each of the {kind}: read back before retrying") from None
+        self._note(kind, {result.id: result.updatedAt for result in batch.results})
         return [_outcome(request, batch) for request in requests]
 
     def _halve(self, requests: Sequence[Request], error: SetAside) -> list[Outcome]:
