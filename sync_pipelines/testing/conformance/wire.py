@@ -147,7 +147,10 @@ def _put_off(facts: Facts, fault: Fault) -> str:
 
 def _in_each_form(facts: Facts, ask: Callable[[Facts, str], str]) -> str:
     facts.system.identity()
-    told = {form: ask(facts, form) for form in facts.throttles()}
+    forms = facts.throttles()
+    if not forms:
+        raise NotChecked("no form of throttling is named")
+    told = {form: ask(facts, form) for form in forms}
     return "; ".join(f"{form}: {wrong}" for form, wrong in told.items() if wrong)
 
 

@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from sync_pipelines import mappings
+import definitions
+from resources.loop import loop as resource
+from sync_pipelines import config, mappings
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.conform import conform
 from sync_pipelines.engine.extract import extract
@@ -23,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "add-a-system.md"
 FILE = re.compile(r"^```\w+\n(?:#|--) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ASKED = """
-from sync_pipelines import mappings
+import definitions
+from resources.loop import loop as resource
+from sync_pipelines import config, mappings
 from sync_pipelines.clock import SystemClock
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.systems.registry import connect
@@ -92,6 +97,21 @@ def test_what_the_system_holds_becomes_customers(package: Path, lake: Lake, monk
 
     assert extracted.checks[0].result is Result.PASSED
     assert (conformed.records, conformed.quarantined) == (2, 0)
+
+
+def test_the_graph_has_its_assets_and_its_sensor(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(package)
+    given = (package / "sync.toml").read_text()
+    table, place = given.split("[domains.customer]\n")
+    shipped = (ROOT / "sync.toml").read_text().replace("[domains.customer]\nsystems", "[domains.customer]\n# systems")
+    (package / "whole.toml").write_text(table + shipped.replace("[domains.customer]\n", f"[domains.customer]\n{place}"))
+    topology = config.load(package / "whole.toml", strict=False)
+
+    graph = definitions.graph(topology, loop=resource(nullcontext), probe=None)
+
+    keys = {key.to_user_string() for key in graph.resolve_asset_graph().get_all_asset_keys()}
+    assert {"plaindesk/companies", "customer/plaindesk"} <= keys
+    assert "plaindesk_changes" in {sensor.name for sensor in graph.sensors or ()}
 
 
 def test_the_system_of_the_page_conforms(package: Path) -> None:
