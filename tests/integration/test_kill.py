@@ -21,7 +21,6 @@ from deadly import NOTHING, Deadly, World
 
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.sandbox import company
-from sync_pipelines.sandbox.launch import VENDORS
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -154,7 +153,7 @@ def test_a_plan_that_is_applied_twice_is_applied_once_also_when_killed_between(
     again = world.run("apply")
 
     assert planned.code == DIFFERENCES
-    assert untouched == dict.fromkeys(VENDORS, 0)
+    assert set(untouched.values()) == {0}
     assert killed.code == -signal.SIGKILL, killed.err
     assert applied.code == 0, applied.err
     assert applied.told["writes"] == {**NOTHING, "confirmed": planned.told["planned"]}

@@ -42,9 +42,6 @@ class Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modified: str = "hs_lastmodifieddate"
     mergeable: bool = False
 
-    def of_type(self, *types: str) -> frozenset[str]:
-        return frozenset(name for name, each in self.properties.items() if each.type in types)
-
 
 class Kinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The types of association from one object to another, by their ids."""

@@ -35,7 +35,15 @@ from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.hubspot import answer
 from sync_pipelines.systems.hubspot.answer import API_VERSION
 from sync_pipelines.systems.hubspot.association import READ_MAX, joined
-from sync_pipelines.systems.hubspot.record import ASSOCIATIONS, Record, properties, records, split, tombstones
+from sync_pipelines.systems.hubspot.record import (
+    ASSOCIATIONS,
+    Record,
+    milliseconds,
+    properties,
+    records,
+    split,
+    tombstones,
+)
 from sync_pipelines.systems.hubspot.search import PAGE_MAX, Searched, Searches
 from sync_pipelines.systems.hubspot.write import BATCH_MAX, EXTERNAL_ID, Writer
 from sync_pipelines.systems.pagination import NextLink
@@ -129,7 +137,7 @@ class HubSpot:
             cursor = page.cursor
             shown |= {each.record_id: each.version for each in page.records if each.record_id in own}
             yield _page(page.records, cursor)
-        self._recent.forget(object, [each for each in shown if "" < own[each] <= shown[each]])
+        self._recent.forget(object, [each for each in shown if _is_shown(own[each], shown[each])])
         for batch in self._by_id(object, shape, list(self._recent.versions(object))):
             unseen = [each for each in batch if each.version != shown.get(each.record_id)]
             self._recent.forget(object, {each.record_id for each in batch} - {each.record_id for each in unseen})
@@ -286,6 +294,11 @@ class _Properties(msgspec.Struct):
 
 class _Carries(msgspec.Struct):
     sync_id: str | None = None
+
+
+def _is_shown(written: str, shown: str) -> bool:
+    """Whether a version that was written, if it is known, is in what a search shows."""
+    return bool(written) and milliseconds(written) <= milliseconds(shown)
 
 
 def _following(page: _Listed) -> str | None:

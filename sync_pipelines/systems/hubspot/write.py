@@ -100,10 +100,11 @@ class Writer:
 def _input(request: Request) -> dict[str, Any]:
     """One input of a batch; whatever a property means, its value is sent as a text."""
     properties = {name: text(value) for name, value in request.body.items()}
-    trace = {"properties": properties, "objectWriteTraceId": request.write_id}
+    trace = {"objectWriteTraceId": request.write_id}
     if request.operation is Operation.CREATE:
-        return {"id": request.external_id, "idProperty": EXTERNAL_ID, **trace}
-    return {"id": request.record_id, **trace}
+        key = {"id": request.external_id, "idProperty": EXTERNAL_ID}
+        return {**key, "properties": {**properties, EXTERNAL_ID: request.external_id}, **trace}
+    return {"id": request.record_id, "properties": properties, **trace}
 
 
 def text(value: Any) -> str:
