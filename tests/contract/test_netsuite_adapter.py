@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 from stand_in_netsuite import BY_CERTIFICATE, BY_TOKEN
@@ -222,6 +223,18 @@ def test_a_list_without_times_is_read_whole_and_again_only_when_it_changed(accou
 @pytest.mark.parametrize("object", mappings.objects("netsuite"))
 def test_every_declared_field_is_one_that_the_account_has(account: Account, object: str) -> None:
     list(account.adapter.read(object, mappings.objects("netsuite")[object], None))
+
+
+def test_a_field_that_is_null_comes_as_null_whatever_the_other_fields_say(account: Account) -> None:
+    tricky = 'He said "phone": and left'
+    account.adapter.write([customer(tricky)])
+    shape = {"companyname": "VARCHAR", "phone": "VARCHAR", "url": "VARCHAR"}
+
+    (page,) = account.adapter.read("customer", shape, None)
+    told = [msgspec.json.decode(payload) for payload in page.payloads]
+
+    assert all(set(shape) <= set(row) for row in told)
+    assert (told[-1]["companyname"], told[-1]["phone"], told[-1]["url"]) == (tricky, None, None)
 
 
 def test_the_account_behind_the_credentials_is_told_and_a_refreshed_sandbox_is_another(account: Account) -> None:

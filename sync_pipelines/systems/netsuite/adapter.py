@@ -136,12 +136,12 @@ class NetSuite:
         if not source.modified:
             return since is None
         where = [source.past(behind(_key(since), 0, self._zone))] if since else []
-        return len(self._page(source.select({}, where), limit=1)) > 0
+        return len(self._records(source, {}, where, limit=1)) > 0
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         source, found = source_of(object), dict[str, Found]()
         for clause in in_lists(source.key, [str(int(each)) for each in record_ids]):
-            page = self._page(source.select(shape, [clause]))
+            page = self._records(source, shape, [clause])
             rows = zip(page.columns["id"], _versions(page), page.payloads, strict=True)
             found.update({row[0]: Found(*row) for row in rows})
         return found
@@ -151,7 +151,7 @@ class NetSuite:
         source, found = source_of(object), dict[str, Found]()
         wanted = {source.external_id(each).upper(): each for each in external_ids}
         for clause in in_lists(f"UPPER({source.table}.externalid)", [text(each) for each in wanted]):
-            page = self._page(source.select({"externalid": "VARCHAR"}, [clause]))
+            page = self._records(source, {"externalid": "VARCHAR"}, [clause])
             for row in zip(page.columns["id"], _versions(page), page.payloads, strict=True):
                 carried = msgspec.json.decode(row[2])["externalid"]
                 found[wanted[carried.upper()]] = Found(*row)
@@ -168,7 +168,7 @@ class NetSuite:
         done = _key(since) if since else None
         start = behind(done, self.passport.overlap_seconds, self._zone) if done else None
         while True:
-            page = self._page(source.select(shape, [source.past(start)] if start else []))
+            page = self._records(source, shape, [source.past(start)] if start else [])
             if not page.payloads:
                 return
             start = (str(page.columns[VERSION][-1]), int(page.columns["id"][-1]))
@@ -181,7 +181,7 @@ class NetSuite:
         """All rows, unless they are what the cursor has seen: it is a digest of them."""
 
         def fetch(after: int | None) -> Split:
-            return self._page(source.select(shape, [] if after is None else [f"{source.key} > {after}"]))
+            return self._records(source, shape, [] if after is None else [f"{source.key} > {after}"])
 
         pages = list(Keyset(fetch, _last_id).pages(None))
         seen = hashlib.sha256(b"".join(payload for page in pages for payload in page.payloads)).hexdigest()
@@ -191,6 +191,12 @@ class NetSuite:
     def _rows(self, query: str) -> list[dict[str, str]]:
         page = self._asked(query, PAGE_MAX, Splitter(("items",), {}))
         return [msgspec.json.decode(payload) for payload in page.payloads]
+
+    def _records(self, source: Source, shape: Shape, where: Sequence[str], *, limit: int = PAGE_MAX) -> Split:
+        """Rows with all their declared fields: SuiteQL leaves out what is null."""
+        page = self._page(source.select(shape, where), limit=limit)
+        marks = [(f'"{name}"'.encode(), f',"{name}":null}}'.encode()) for name in shape]
+        return replace(page, payloads=[_whole(payload, marks) for payload in page.payloads])
 
     def _page(self, query: str, *, limit: int = PAGE_MAX) -> Split:
         return self._asked(query, limit, self._splitter)
@@ -219,6 +225,14 @@ def _page(page: Split, cursor: Cursor) -> Page:
         deleted=[False] * len(page),
         cursor=cursor,
     )
+
+
+def _whole(payload: bytes, marks: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """A row with a null for every field that it lacks: inside of a text no quote stands by itself."""
+    for mark, null in marks:
+        if mark not in payload:
+            payload = payload[:-1] + null
+    return payload
 
 
 def _versions(page: Split) -> list[str]:
