@@ -61,6 +61,9 @@ class HubSpotFacts(StandIn):
         "the server is busy": {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}, "body": {}},
     }
 
+    def furnish(self) -> None:
+        self.sandbox.vendor.admin("index_lag", {"seconds": 0})
+
     def body(self, name: str) -> Mapping[str, Any]:
         return {"name": name}
 
@@ -79,8 +82,8 @@ class HubSpotFacts(StandIn):
 
     def put_late(self, name: str) -> tuple[str, float]:
         self.sandbox.vendor.admin("index_lag", {"seconds": self.latest})
-        (record_id,) = self.put(name)
-        self.sandbox.vendor.admin("index_lag", {"seconds": 0})
+        (record_id,) = HubSpotFacts.put(self, name)
+        self.furnish()
         return record_id, self.latest
 
     def amounts(self) -> Amounts:
@@ -107,5 +110,39 @@ class RefusingWhole(HubSpotFacts):
     """A portal in which one bad input refuses the whole batch."""
 
     def furnish(self) -> None:
+        super().furnish()
         crm: Any = self.sandbox.vendor.crm
         crm.adopt(crm.schema.behaving(bad_input_refuses="call"))
+
+
+class Behind(HubSpotFacts):
+    """A portal whose searches see a change half a minute after it; somebody else's work has been seen."""
+
+    lag = 30
+
+    def furnish(self) -> None:
+        self.sandbox.vendor.admin("index_lag", {"seconds": self.lag})
+
+    def put(self, *names: str) -> list[str]:
+        made = super().put(*names)
+        self.clock.sleep(self.lag)
+        return made
+
+    def change(self, record_id: str, name: str) -> None:
+        super().change(record_id, name)
+        self.clock.sleep(self.lag)
+
+    def delete(self, record_id: str) -> None:
+        super().delete(record_id)
+        self.clock.sleep(self.lag)
+
+    def merge(self, loser: str, survivor: str) -> None:
+        super().merge(loser, survivor)
+        self.clock.sleep(self.lag)
+
+
+class Unseen(HubSpotFacts):
+    """A portal whose searches have not yet seen what somebody else did."""
+
+    def furnish(self) -> None:
+        self.sandbox.vendor.admin("index_lag", {"seconds": 30})

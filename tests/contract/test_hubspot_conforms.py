@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from stand_in_hubspot import HubSpotFacts, RefusingWhole
+from stand_in_hubspot import Behind, HubSpotFacts, RefusingWhole, Unseen
 
 from sync_pipelines.engine.port import Counting, Deletes, Locking, Merges, Passport, Rate
 from sync_pipelines.testing.conformance import Conformance, lies
@@ -21,6 +21,10 @@ class TestPortalThatRefusesWholeBatches(Conformance):
     new = RefusingWhole
 
 
+class TestPortalWhoseSearchIsBehind(Conformance):
+    new = Behind
+
+
 LIES = [
     (HubSpotFacts, "page_max", 100),
     (HubSpotFacts, "page_max", 2000),
@@ -30,6 +34,7 @@ LIES = [
     (HubSpotFacts, "deletes", Deletes.IN_PAGES),
     (HubSpotFacts, "merges", Merges.UNSEEN),
     (HubSpotFacts, "counting", Counting.NONE),
+    (Unseen, "counting", Counting.EXACT),
     (HubSpotFacts, "batch_max", 101),
     (HubSpotFacts, "batch_atomic", True),
     (HubSpotFacts, "locking", Locking.NATIVE),

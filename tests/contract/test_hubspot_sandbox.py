@@ -512,6 +512,8 @@ def test_a_throttled_answer_names_no_time_to_wait_and_a_migration_does(witness: 
 def test_a_retired_version_and_one_that_never_was(witness: Witness) -> None:
     assert witness.ask("GET", "/crm/objects/2025-09/companies").status_code == 410
     assert witness.ask("GET", "/crm/objects/2031-03/companies").status_code == 404
+    assert witness.ask("GET", "/crm/objects/v3/companies").status_code == 404
+    assert witness.ask("GET", "/crm/2026-09/objects/companies").status_code == 404
     assert witness.ask("GET", "/crm/objects/2026-09/unicorns").status_code == 400
     assert witness.ask("GET", "/no/such/path").status_code == 404
     assert witness.ask("PUT", f"{OBJECTS}/companies").status_code == 405

@@ -58,7 +58,7 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/account-info/<version>/api-usage/daily/private-apps"): account.usage,
 }
 _TOKEN = "/oauth/<version>/token"
-_LEGACY = ("v1", "v3", "v4")
+_LEGACY = ["v1", "v3", "v4"]
 MIGRATING = 477
 
 
@@ -108,7 +108,7 @@ class HubSpot:
         method, _, path = endpoint.partition(" ")
         perform = _ENDPOINTS[method, path]
         is_search = perform is search
-        self._check_version(arguments["version"])
+        self._check_version(arguments["version"], path)
         if self.migrating_seconds:
             message = "This account is being moved to another data center"
             headers = {"Retry-After": str(self.migrating_seconds)}
@@ -134,18 +134,20 @@ class HubSpot:
         self._answers += 1
         return str(UUID(int=self._answers))
 
-    def _check_version(self, version: str) -> None:
-        behaviour = self.crm.schema.behaviour
-        if version in behaviour.versions or version in _LEGACY:
+    def _check_version(self, version: str, path: str) -> None:
+        """Older versions stand before the name of the API in a path, dated ones behind it; elsewhere both do."""
+        dated = self.crm.schema.behaviour.versions
+        is_legacy, is_crm = path.startswith("/crm/<version>"), path.startswith("/crm/")
+        if version in (_LEGACY if is_legacy else dated if is_crm else [*_LEGACY, *dated]):
             return
-        if re.fullmatch(r"\d{4}-\d{2}", version) and version < min(behaviour.versions):
+        if re.fullmatch(r"\d{4}-\d{2}", version) and version < min(dated):
             message = f"API version {version} is no longer supported"
-            raise Refusal("UNSUPPORTED_VERSION", message, status=behaviour.retired_status)
+            raise Refusal("UNSUPPORTED_VERSION", message, status=self.crm.schema.behaviour.retired_status)
         raise Refusal("NOT_FOUND", f"There is no version {version}", status=404)
 
     def _token(self, request: Request) -> Answer:
         portal, form = self.crm.schema.portal, request.form
-        self._check_version(request.path.split("/")[2])
+        self._check_version(request.path.split("/")[2], _TOKEN)
         if form.get("grant_type") != "refresh_token":
             return _oauth_error("UNSUPPORTED_GRANT_TYPE", "grant type is not supported")
         if form.get("client_id") != portal.client_id or form.get("client_secret") != portal.client_secret:
