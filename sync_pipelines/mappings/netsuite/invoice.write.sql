@@ -1,7 +1,8 @@
 -- An invoice as billing issued it, a credit as a credit memo with its amounts turned round. It keeps billing's number.
 -- Taxes are billing's own, spread over the lines so that their sum is exact: tax details override, with the tax code
--- VAT. A document that the books take in another period names that period. An unknown customer, product, tax code or
--- period is sent as -1, so that NetSuite refuses the document.
+-- VAT. Which invoice a credit pays is decided in NetSuite, and never by itself. A document that the books take in
+-- another period names that period. An unknown customer, product, tax code or period is sent as -1, so that NetSuite
+-- refuses the document.
 WITH document AS (
     SELECT
         desired.*,
@@ -75,6 +76,7 @@ SELECT
         'tranDate': strftime(writes.issued_on, '%Y-%m-%d'),
         'postingPeriod': CASE WHEN writes.posting_on IS NOT NULL
             THEN to_json({'id': coalesce(period.record_id, '-1')}) END,
+        'autoApply': CASE document.way WHEN -1 THEN false END,
         'item': {'items': lines.lines},
         'taxDetailsOverride': CASE WHEN lines.taxes IS NOT NULL THEN true END,
         'taxDetails': CASE WHEN lines.taxes IS NOT NULL THEN to_json({'items': lines.taxes}) END

@@ -167,15 +167,14 @@ class NetSuite:
     def _read_changes(self, source: Source, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         done = _key(since) if since else None
         start = behind(done, self.passport.overlap_seconds, self._zone) if done else None
-        while True:
-            page = self._records(source, shape, [source.past(start)] if start else [])
-            if not page.payloads:
-                return
-            start = (str(page.columns[VERSION][-1]), int(page.columns["id"][-1]))
-            done = max(done or start, start)
-            yield _page(page, {"at": done[0], "id": str(done[1])})
-            if len(page) < PAGE_MAX:
-                return
+
+        def fetch(after: Key | None) -> Split:
+            return self._records(source, shape, [source.past(after)] if after else [])
+
+        for page in Keyset(fetch, lambda page: _last_key(page) if _is_followed(page) else None).pages(start):
+            if page.payloads:
+                done = max(done or _last_key(page), _last_key(page))
+                yield _page(page, {"at": done[0], "id": str(done[1])})
 
     def _read_whole(self, source: Source, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """All rows, unless they are what the cursor has seen: it is a digest of them."""
@@ -245,5 +244,13 @@ def _key(cursor: Cursor) -> Key:
     return str(cursor["at"]), int(cursor["id"])
 
 
+def _last_key(page: Split) -> Key:
+    return str(page.columns[VERSION][-1]), int(page.columns["id"][-1])
+
+
 def _last_id(page: Split) -> int | None:
-    return int(page.columns["id"][-1]) if len(page) == PAGE_MAX else None
+    return int(page.columns["id"][-1]) if _is_followed(page) else None
+
+
+def _is_followed(page: Split) -> bool:
+    return bool(page.payloads) and bool(page.value("hasMore", bool))

@@ -288,7 +288,7 @@ def test_a_credit_is_sent_as_a_credit_memo_with_its_amounts_turned_round(account
     (tax,) = request["body"]["taxDetails"]["items"]
     assert (sent["quantity"], sent["amount"], sent["rate"]) == (1, Decimal("30.50"), Decimal("30.50"))
     assert (tax["taxAmount"], tax["taxBasis"], tax["taxCode"]) == (Decimal("6.10"), Decimal("30.50"), {"id": "5"})
-    assert request["body"]["taxDetailsOverride"] is True
+    assert (request["body"]["taxDetailsOverride"], request["body"]["autoApply"]) == (True, False)
 
 
 def test_a_document_without_tax_says_nothing_of_taxes(account: Account) -> None:
