@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
+from werkzeug.routing import Rule as Route
 from werkzeug.wrappers import Request, Response
 
 from sync_pipelines.sandbox.clock import VirtualClock
@@ -54,6 +56,12 @@ class Doorkeeper(Protocol):
     def receive(self, request: Request) -> AbstractContextManager[Response | None]:
         """Held until the vendor has answered; a response takes the answer's place."""
         ...
+
+
+@cache
+def route_map(routes: tuple[tuple[str, str], ...]) -> Map:
+    """Methods and paths as routes with the endpoint "METHOD path"; compiled once, however many stand-ins are opened."""
+    return Map([Route(path, methods=[method], endpoint=f"{method} {path}") for method, path in routes])
 
 
 class Dropped(ConnectionResetError):

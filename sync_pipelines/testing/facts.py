@@ -65,6 +65,8 @@ class Facts(Protocol):
     """The clock of the system and of its adapter: it moves when somebody sleeps, and never by itself."""
     object: str
     shape: Shape
+    beside_pages: int = 0
+    """Calls that a read needs beside its pages, such as one for the feed that names what changed; at most 1."""
 
     def body(self, name: str) -> Mapping[str, Any]:
         """What a create of ours says."""
@@ -135,9 +137,6 @@ class Facts(Protocol):
     def published(self) -> Mapping[str, Any]:
         """The vendor's word on claims that nothing can bring about: api_version, retires_on, zone, rate."""
         raise NotChecked("what the vendor publishes is not given")
-
-    beside_pages: int = 0
-    """Calls that a read needs beside its pages, such as one for the feed that names what changed; at most 1."""
 
 
 @dataclass

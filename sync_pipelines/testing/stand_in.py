@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import requests
 from requests.adapters import BaseAdapter
 
-from sync_pipelines.engine.port import Operation, Request, Shape
+from sync_pipelines.engine.port import Operation, Request, Shape, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
@@ -82,6 +82,7 @@ class StandIn(Facts):
         """Another adapter on the same stand-in."""
         session, url = requests.Session(), f"http://{self.vendor}.test"
         session.mount(url, wire)
+        session.trust_env = False  # the environment's proxies lead nowhere here, and looking them up is slow
         settings = SystemSettings(
             self.vendor,
             self.vendor,
@@ -106,11 +107,18 @@ class StandIn(Facts):
         for start in range(0, len(names), most):
             part = names[start : start + most]
             requests = [self._request(f"put-{name}", None, self.body(name)) for name in part]
-            made += [outcome.record_id for outcome in self.other.write(requests)]
+            made += self._written(requests)
         return made
 
     def change(self, record_id: str, name: str) -> None:
-        self.other.write([self._request(f"change-{name}", record_id, self.renamed(name))])
+        self._written([self._request(f"change-{name}", record_id, self.renamed(name))])
+
+    def _written(self, requests: Sequence[Request]) -> list[str]:
+        """The ids of what somebody else wrote; a stand-in that refuses it makes the test worth nothing."""
+        outcomes = self.other.write(requests)
+        if wrong := next((each for each in outcomes if each.state is not State.CONFIRMED), None):
+            raise AssertionError(f"{wrong.write_id} is {wrong.state}, {wrong.code}: {wrong.message}")
+        return [outcome.record_id for outcome in outcomes]
 
     def lose(self) -> None:
         self.wire.hold(self.is_write, seconds=self.slowest)

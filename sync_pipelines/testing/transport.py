@@ -77,6 +77,7 @@ class Late(BaseAdapter):
 class Struck(InProcess):
     """A stand-in's transport on which chosen calls meet a fault, while the calls of others go well.
 
+    After each of them the stand-in's fault plan is empty: rules of one's own don't go with it.
     Example: `struck.strike(Rule(route="", kind="html"), lambda request: request.method == "GET", times=2)`.
     """
 

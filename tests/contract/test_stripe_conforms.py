@@ -19,7 +19,7 @@ class TestStripe(Conformance):
 
 LIES = [
     ("page_max", 10),
-    ("page_max", 500),
+    ("page_max", 250),
     ("counting", Counting.EXACT),
     ("late_seconds", 0),
     ("merges", Merges.IN_PAGES),

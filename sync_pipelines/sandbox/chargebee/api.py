@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from sync_pipelines.sandbox.app import route_map
 from sync_pipelines.sandbox.chargebee import form
 from sync_pipelines.sandbox.chargebee.idempotency import HEADER, REPLAYED, Answer, fingerprint, keep, replay
 from sync_pipelines.sandbox.chargebee.refusal import FAILED, LIMITED, READ_ONLY, Refusal
@@ -42,7 +42,7 @@ class ChargebeeApi:
         faults: FaultPlan,
     ) -> None:
         self.site = site
-        self.routes = Map([Rule(each.rule, methods=[each.method], endpoint=each.endpoint) for each in routes])
+        self.routes = route_map(tuple((each.method, each.rule) for each in routes))
         self._routes = {each.endpoint: each for each in routes}
         self._actions = actions
         self._faults = faults

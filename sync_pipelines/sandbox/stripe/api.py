@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from sync_pipelines.sandbox.app import route_map
 from sync_pipelines.sandbox.faults import FaultPlan
 from sync_pipelines.sandbox.stripe import form
 from sync_pipelines.sandbox.stripe.account import Account, Origin
@@ -47,7 +47,7 @@ class StripeApi:
         faults: FaultPlan,
     ) -> None:
         self.account = account
-        self.routes = Map([Rule(each.rule, methods=[each.method], endpoint=each.endpoint) for each in routes])
+        self.routes = route_map(tuple((each.method, each.rule) for each in routes))
         self._routes = {each.endpoint: each for each in routes}
         self._expansion = Expansion(account, includes=includes)
         self._actions = actions
