@@ -220,9 +220,15 @@ def test_a_list_without_times_is_read_whole_and_again_only_when_it_changed(accou
     assert sum(a != b for a, b in zip(page.versions, again.versions, strict=True)) == 1
 
 
-@pytest.mark.parametrize("object", mappings.objects("netsuite"))
-def test_every_declared_field_is_one_that_the_account_has(account: Account, object: str) -> None:
-    list(account.adapter.read(object, mappings.objects("netsuite")[object], None))
+def test_every_declared_field_is_one_that_the_account_has(account: Account) -> None:
+    account.adapter.check_shapes(mappings.objects("netsuite"))
+
+
+def test_declared_fields_that_the_account_does_not_have_are_all_named(account: Account) -> None:
+    shapes = {"customer": {"companyname": "VARCHAR", "shoesize": "VARCHAR"}, "currency": {"colour": "VARCHAR"}}
+
+    with pytest.raises(FixConfiguration, match=r"(?s)\[currency\].*colour.*\[customer\].*shoesize"):
+        account.adapter.check_shapes(shapes)
 
 
 def test_a_field_that_is_null_comes_as_null_whatever_the_other_fields_say(account: Account) -> None:

@@ -164,6 +164,18 @@ class NetSuite:
         """
         return self._writer.write(requests)
 
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Ask for a row of each declared object; `FixConfiguration` names what of them the role can't see."""
+        problems = []
+        for name in sorted(shapes):
+            try:
+                self._records(source_of(name), shapes[name], [], limit=1)
+            except FixConfiguration as error:
+                problems.append(f"[{name}] {error}")
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise FixConfiguration(f"{answer.DECLARED_IN} names what this account does not show:\n{listed}")
+
     def _read_changes(self, source: Source, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         done = _key(since) if since else None
         start = behind(done, self.passport.overlap_seconds, self._zone) if done else None
