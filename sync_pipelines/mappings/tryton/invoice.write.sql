@@ -1,8 +1,9 @@
 -- A customer invoice as billing issued it, credits with negative quantities. It keeps billing's number: the
 -- ERP gives its own only in the order of dates, and would refuse whatever comes late. A taxed document carries
 -- the tax of billing's rate on every line. The ERP rounds it once a document: where billing, which rounds each
--- line, came to another amount, the tax is entered as billed. An unknown customer, address, product or rate is
--- sent as -1, and refused; so is a line whose amount no unit price of four places gives back.
+-- line, came to another amount, the tax is entered as billed. An unknown company, customer, address,
+-- currency, product or rate is sent as -1, and refused; so is a line whose amount no unit price of four places gives
+-- back.
 WITH address AS (
     SELECT * FROM tryton."party.address"
     WHERE NOT is_deleted AND active
@@ -32,8 +33,8 @@ rated AS (
 document AS (
     SELECT
         desired.*,
-        CAST(company.record_id AS BIGINT) AS company_id,
-        CAST(currency.record_id AS BIGINT) AS currency_id,
+        coalesce(CAST(company.record_id AS BIGINT), -1) AS company_id,
+        coalesce(CAST(currency.record_id AS BIGINT), -1) AS currency_id,
         CAST(unit.record_id AS BIGINT) AS unit_id,
         CAST(revenue.record_id AS BIGINT) AS revenue_id,
         CAST(receivable.record_id AS BIGINT) AS receivable_id,

@@ -1,5 +1,6 @@
--- A sale that is invoiced by hand, for billing issues the invoices. An unknown customer, address or product
--- is sent as -1, so that the server refuses the sale instead of taking it without.
+-- A sale that is invoiced by hand, for billing issues the invoices. An unknown company,
+-- customer, address, currency or product is sent as -1, so that the server refuses the sale instead of taking it
+-- without, or in the user's own company and its currency.
 WITH address AS (
     SELECT * FROM tryton."party.address"
     WHERE NOT is_deleted AND active
@@ -49,11 +50,11 @@ SELECT
     'sale.sale' AS object,
     to_json({
         'reference': writes.number,
-        'company': CAST(company.record_id AS BIGINT),
+        'company': coalesce(CAST(company.record_id AS BIGINT), -1),
         'party': coalesce(CAST(writes.customer AS BIGINT), -1),
         'invoice_address': coalesce(CAST(address.record_id AS BIGINT), -1),
         'shipment_address': coalesce(CAST(address.record_id AS BIGINT), -1),
-        'currency': CAST(currency.record_id AS BIGINT),
+        'currency': coalesce(CAST(currency.record_id AS BIGINT), -1),
         'sale_date': strftime(writes.ordered_on, '%Y-%m-%d'),
         'payment_term': CAST(term.record_id AS BIGINT),
         'invoice_method': 'manual',

@@ -372,6 +372,23 @@ def test_what_the_erp_does_not_know_is_sent_to_be_refused(books):
     assert body["lines"][0][1][0]["product"] == -1
 
 
+@pytest.mark.parametrize(
+    ("unknown", "field"), [({"legal_entity": "XX99"}, "company"), ({"currency": "KWD"}, "currency")]
+)
+@pytest.mark.parametrize("domain", ["order", "invoice"])
+def test_a_document_of_books_or_a_currency_that_the_erp_lacks_is_not_taken_into_the_users_own(
+    books: Books, domain: str, unknown: dict[str, str], field: str
+) -> None:
+    lines = '[{"product":"SKU-0001","quantity":"1","amount_minor":100}]'
+    dated = {"order": "ordered_on", "invoice": "issued_on"}[domain]
+    document = {"number": "N-9", "legal_entity": "US01", "currency": "EUR", "customer": "7", dated: date(2026, 6, 7)}
+    known = {**document, **unknown, "status": "posted" if domain == "invoice" else "confirmed", "lines": lines}
+
+    body = books.body(domain, **known, **({"tax_minor": 0} if domain == "invoice" else {}))["body"]
+
+    assert body[field] == -1
+
+
 def test_a_period_takes_documents_where_it_is_open_and_a_locked_one_takes_none_for_good(books: Books) -> None:
     books.add("account.fiscalyear", 1, company=1)
     for number, state in ((3, "locked"), (4, "closed"), (5, "open")):
