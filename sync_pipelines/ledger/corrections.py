@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from sync_pipelines.engine.correction import Correction, body_hash
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import given
-from sync_pipelines.ledger.tables import corrections
+from sync_pipelines.ledger.tables import corrections, writes
 from sync_pipelines.ledger.writes import SavedWrite
 
 
@@ -43,6 +43,15 @@ def end(change: Change, domain: str, target: str, ended: Sequence[Correction], *
     query = update(corrections).where(*_open(domain, target), corrections.c.link_id == relation.c.link_id)
     for link_id in change.connection.scalars(query.values(ended_at=change.at).returning(corrections.c.link_id)):
         change.tell("correction.ended", link_id, domain=domain, target=target, reason=why)
+
+
+def end_beside(change: Change, write_ids: Sequence[str], *, why: str) -> None:
+    """End the corrections that would have something else sent in the place of some writes, which are as planned."""
+    as_planned = (writes.c.write_id.in_(write_ids), writes.c.corrected_by.is_(None))
+    query = select(writes.c.domain, writes.c.target, writes.c.link_id).where(*as_planned).distinct()
+    for domain, target, link_id in change.connection.execute(query).all():
+        known = [each for each in open_corrections(change.connection, domain, target) if each.link_id == link_id]
+        end(change, domain, target, known, why=why)
 
 
 def _open(domain: str, target: str) -> tuple[ColumnElement[bool], ...]:

@@ -15,7 +15,7 @@ from sync_pipelines.engine.match import ADDED, ENDED
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.port import Operation, State
 from sync_pipelines.errors import FixConfiguration
-from sync_pipelines.ledger import links
+from sync_pipelines.ledger import corrections, links
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import given
 from sync_pipelines.ledger.tables import plans, work_items, writes
@@ -68,9 +68,13 @@ def release(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -
 
 
 def discard(change: Change, write_ids: Sequence[str], *, by: str, reason: str) -> int:
-    """Accept the differences that writes were to mend: they are not sent, and their exceptions are closed."""
+    """Accept the differences that writes were to mend: they are not sent, and their exceptions are closed.
+
+    Nor is what somebody had corrected in them, to be sent in their place.
+    """
     to = {"state": State.REFUSED, "code": DISCARDED, "message": f"accepted by {by}: {reason}"}
     discarded = _decide(change, write_ids, (State.REFUSED, State.FAILED), to, told={"by": by, "reason": reason})
+    corrections.end_beside(change, discarded, why=f"{DISCARDED}: {reason}")
     closed = update(work_items).where(work_items.c.write_id.in_(discarded), work_items.c.resolved_at.is_(None))
     closed = closed.values(resolved_at=change.at, resolution=f"{DISCARDED}: {reason}", resolved_by=by)
     for fingerprint in change.connection.scalars(closed.returning(work_items.c.fingerprint)):

@@ -245,6 +245,31 @@ def test_a_correction_is_kept_and_told_until_it_ends(refused: Ledger) -> None:
     ]
 
 
+def test_a_discard_ends_the_correction_that_would_be_sent_in_its_place(refused: Ledger) -> None:
+    (saved,) = refused.find_writes(["write-1"])
+    made = Correction("link-1", body_hash(saved.write.request.body), {"name": "Short"}, "ann", "too long")
+    refused.correct(saved, made)
+
+    refused.discard_writes(["write-1"], by="bob", reason="written off")
+
+    assert refused.open_corrections("customer", "stripe") == []
+
+
+def test_a_discard_of_what_was_corrected_keeps_the_correction_so_that_what_was_refused_before_does_not_come_back(
+    refused: Ledger, origin: Origins
+) -> None:
+    (saved,) = refused.find_writes(["write-1"])
+    made = Correction("link-1", body_hash(saved.write.request.body), {"name": "Short"}, "ann", "too long")
+    refused.correct(saved, made)
+    (sent,), _ = corrected([saved.write], [made])
+    refused.save_plan(origin("run-2"), [sent])
+    refused.record_outcomes([Outcome(sent.request.write_id, State.REFUSED)])
+
+    refused.discard_writes([sent.request.write_id], by="bob", reason="written off")
+
+    assert refused.open_corrections("customer", "stripe") == [made]
+
+
 def test_an_edit_of_a_corrected_write_goes_on_from_what_was_planned(
     ledger: Ledger, write: Maker, origin: Origins
 ) -> None:
