@@ -31,6 +31,9 @@ WAITING = pa.schema(
     [*((name, pa.string()) for name in ("target", "link_id", "message")), ("fields", pa.list_(pa.string()))]
 )
 """The relation `waiting_writes`: what was planned and waits for a person's word, and why."""
+_COUNTS = "(w.code <> 'released' OR waiting.reason IS NULL)"
+"""What a person has let go again is no reason any more, where the plan has one of its own for holding it back."""
+
 BEFORE_CUT_OVER = "before_cut_over"
 """The kind of a document that the other side lacks and need not have, for it is from before going live."""
 
@@ -133,11 +136,11 @@ def _compare(
                coalesce(w.message, v.message, waiting.reason, f.field || ' differs'), f.is_primary,
                coalesce(w.target, v.target), w.write_id, w.code
         FROM (SELECT *, unnest(found) AS f, {_told_by(domain)} AS told_by FROM compared) c
+        LEFT JOIN waiting ON waiting.link_id = c.link_id AND f.target = {text(b)}
         LEFT JOIN dead_letters w
-            ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field)
+            ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field) AND {_COUNTS}
         LEFT JOIN waiting_writes v
-            ON v.link_id = c.link_id AND v.target = f.target AND list_contains(v.fields, f.field)
-        LEFT JOIN waiting ON waiting.link_id = c.link_id AND f.target = {text(b)};
+            ON v.link_id = c.link_id AND v.target = f.target AND list_contains(v.fields, f.field);
     """)
     _find_moved(lake, pair)
     return int(lake.row("SELECT count(*) FROM compared")[0])
@@ -247,7 +250,7 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         LEFT JOIN waiting ON waiting.link_id = l.link_id
         LEFT JOIN there ON there.link_id = l.link_id
         LEFT JOIN doubt ON doubt.link_id = l.link_id
-        LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)}
+        LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)} AND {_COUNTS}
         LEFT JOIN waiting_writes v ON v.link_id = l.link_id AND v.target = {text(other)}
         WHERE {settings.expects(other)} AND lives IS NOT TRUE
     """)
@@ -337,7 +340,8 @@ def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
 def items(lake: Lake, domain: Domain) -> list[Item]:
     """One exception a record and kind, from the primary findings of the session.
 
-    What a person has accepted is found as ever, but nobody is to work it again.
+    What a person has accepted is found as ever, but nobody is to work it again. What has no label yet, as a draft
+    that nobody numbered, is named by its id.
     """
     rows = lake.rows("""
         SELECT kind, coalesce(written_to, system_b, system_a) AS system,
@@ -346,6 +350,14 @@ def items(lake: Lake, domain: Domain) -> list[Item]:
                min(write_id), coalesce(min(code), ''), min(link_id)
         FROM found WHERE is_primary AND kind <> 'discarded' GROUP BY ALL ORDER BY ALL""")
     return [
-        Item("|".join((domain.name, kind, system, record_id)), domain.name, kind, system, record_id, *rest)
-        for kind, system, record_id, *rest in rows
+        Item(
+            "|".join((domain.name, kind, system, record_id)),
+            domain.name,
+            kind,
+            system,
+            record_id,
+            label or record_id,
+            *rest,
+        )
+        for kind, system, record_id, label, *rest in rows
     ]

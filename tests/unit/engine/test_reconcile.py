@@ -201,6 +201,23 @@ def test_a_refused_create_is_told_in_the_targets_words(documents: Documents) -> 
     ]
 
 
+def test_what_was_let_go_again_and_is_held_back_by_the_plan_is_told_with_the_plans_reason(documents: Documents) -> None:
+    found = documents([invoice("i1", "N-1")], [], create=["erp"])
+    found.links = [e for e in found.links if e["record_id"] != "77"]
+    released = letter(found.link_of("billing", "i1"), "to be sent again: mended", kind="failed")
+    found.dead_letters = [{**released, "code": "released"}]
+
+    assert told(found.reconcile(), "kind", "reason") == [("missing", "its customer is not in erp yet")]
+
+
+def test_an_exception_about_a_record_that_has_no_label_yet_names_its_id(documents: Documents) -> None:
+    found = documents([], [invoice("9", "", **BROKEN)])
+
+    found.reconcile()
+
+    assert [(item.kind, item.label) for item in found.items()] == [("quarantined", "9")]
+
+
 def test_a_refused_update_is_told_in_the_targets_words(customers: Documents) -> None:
     found = customers([customer("a", "C-1", name="New")], [customer("1", "C-1")], update=["erp"])
     found.dead_letters = [letter(found.link_of("crm", "a"), "name is locked", fields=["name"])]
