@@ -15,6 +15,7 @@ import pytest
 
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Request
+from sync_pipelines.ledger import Ledger, WorkItem
 from sync_pipelines.sandbox.tryton.wizard import NAME as CREDIT
 from sync_pipelines.sandbox.tryton.wizard import Wizards
 from sync_pipelines.testing.simulation import books, injector, people
@@ -23,7 +24,7 @@ from sync_pipelines.testing.simulation.invariant import INVARIANTS, check, names
 from sync_pipelines.testing.simulation.life import Ended, live
 from sync_pipelines.testing.simulation.line import Asked
 from sync_pipelines.testing.simulation.story import Story
-from sync_pipelines.testing.simulation.world import Said, World, closing, rows, topology_of
+from sync_pipelines.testing.simulation.world import Said, Worked, World, closing, rows, topology_of
 
 PEACE = Story(7, ("customer", "order", "invoice"), ("full",), (60,), ())
 Break = Callable[[World], Any]
@@ -118,25 +119,112 @@ def test_money_that_is_not_accounted_for_is_a_violation(lived: tuple[World, Ende
     assert {"money_is_conserved", "totals_are_true"} <= broken(lived, how)
 
 
+ITEM = (
+    "INSERT INTO ledger.work_items (fingerprint, domain, kind, owner, system, record_id, label, reason, evidence,"
+    " opened_at, due_at, run_id, write_id) VALUES ('f', 'invoice', '{kind}', 'finance', 'tryton', '', '{label}', '',"
+    " '{{}}', now(), now(), 'r', (SELECT min(write_id) FROM ledger.writes WHERE domain = 'invoice'))"
+    " RETURNING item_id"
+)
+
+
+@contextmanager
+def exception(world: World, label: str, *, kind: str = "missing", resolution: str = "") -> Iterator[WorkItem]:
+    """One more exception, about an invoice."""
+    with psycopg.connect(_libpq(world), autocommit=True) as connection:
+        ((item_id,),) = connection.execute(ITEM.format(label=label, kind=kind)).fetchall()  # type: ignore[arg-type]
+        if resolution:
+            closed = "UPDATE ledger.work_items SET resolved_at = now(), resolution = %s, resolved_by = 'wanda'"
+            connection.execute(f"{closed} WHERE fingerprint = 'f'", [resolution])  # type: ignore[arg-type]
+        try:
+            with Ledger.connect(world.planes.url) as ledger:
+                found = ledger.work_item(item_id)
+            assert found is not None
+            yield found
+        finally:
+            connection.execute("DELETE FROM ledger.work_items WHERE fingerprint = 'f'")
+
+
 def test_an_open_exception_excuses_its_own_record_alone(lived: tuple[World, Ended]) -> None:
     world, _ = lived
-    row = a_posted(world)
-    item = (
-        "INSERT INTO ledger.work_items (fingerprint, domain, kind, owner, system, record_id, label, reason, evidence,"
-        " opened_at, due_at, run_id) VALUES ('f', 'invoice', 'missing', 'finance', 'stripe', '', '{label}', '', '{{}}',"
-        " now(), now(), 'r')"
-    )
 
     def judged(label: str) -> set[str]:
-        with psycopg.connect(_libpq(world), autocommit=True) as connection:
-            connection.execute(item.format(label=label))
-            try:
-                return broken(lived, lose_an_invoice)
-            finally:
-                connection.execute("DELETE FROM ledger.work_items WHERE fingerprint = 'f'")
+        with exception(world, label):
+            return broken(lived, lose_an_invoice)
 
     assert "documents_agree" in judged("another")
-    assert "documents_agree" not in judged(row["reference"])
+    assert "documents_agree" not in judged(a_posted(world)["reference"])
+
+
+def worked(item: WorkItem, write: Write, act: str) -> Worked:
+    return Worked(item.opened_at, act, item, write)
+
+
+def test_what_a_person_accepted_excuses_its_record_until_she_takes_it_back(lived: tuple[World, Ended]) -> None:
+    world, _ = lived
+
+    with exception(world, a_posted(world)["reference"], resolution="discarded: for ever") as item:
+        assert "documents_agree" in broken(lived, lose_an_invoice)
+        world.worked.append(worked(item, said(world, "").write, "discarded"))
+        try:
+            assert "documents_agree" not in broken(lived, lose_an_invoice)
+            world.worked.append(worked(item, said(world, "").write, "reopened"))
+            assert "documents_agree" in broken(lived, lose_an_invoice)
+        finally:
+            world.worked.clear()
+
+
+DISCARD = "UPDATE ledger.writes SET state = {}, code = {} WHERE write_id = '{}'"
+
+
+@pytest.mark.parametrize(
+    ("flaw", "broken_by"),
+    [
+        ("none", "not in the audit trail"),
+        ("state", "is confirmed"),
+        ("sent", "was sent afterwards"),
+        ("exception", "still has an exception"),
+    ],
+)
+def test_a_discard_that_does_not_hold_is_a_violation(lived: tuple[World, Ended], flaw: str, broken_by: str) -> None:
+    world, ended = lived
+    resolution = "the difference is gone" if flaw == "exception" else "discarded: for ever"
+    with exception(world, "I-1", resolution=resolution) as item:
+        write = replace(said(world, "").write, request=replace(said(world, "").write.request, write_id=item.write_id))
+        early = timedelta(days=99999) if flaw == "sent" else timedelta(0)
+        world.worked.append(replace(worked(item, write, "discarded"), at=item.opened_at - early))
+        try:
+            with _discarded(world, item, keeps_state=flaw == "state"):
+                told = [each.told for each in check(world, ended) if each.invariant == "discards_hold"]
+        finally:
+            world.worked.clear()
+
+    expected = {"not in the audit trail", broken_by}
+    assert {word for word in _DISCARD_WORDS if any(word in each for each in told)} == expected
+
+
+_DISCARD_WORDS = ("not in the audit trail", "is confirmed", "was sent afterwards", "still has an exception")
+
+
+@contextmanager
+def _discarded(world: World, item: WorkItem, *, keeps_state: bool) -> Iterator[None]:
+    with psycopg.connect(_libpq(world), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        if not keeps_state:
+            connection.execute(DISCARD.format("'refused'", "'discarded'", item.write_id))  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            connection.execute(DISCARD.format("'confirmed'", "''", item.write_id))  # type: ignore[arg-type]
+
+
+def test_what_was_let_go_again_and_stays_is_a_violation(lived: tuple[World, Ended]) -> None:
+    world, ended = lived
+    with exception(world, "I-1", kind="failed") as item:
+        assert "releases_end" not in names(check(world, ended))
+        with _ledger(
+            world, f"UPDATE ledger.writes SET code = '{{}}' WHERE write_id = '{item.write_id}'", "released", ""
+        ):
+            assert "releases_end" in names(check(world, ended))
 
 
 def test_a_customer_under_another_name_is_a_violation(lived: tuple[World, Ended]) -> None:

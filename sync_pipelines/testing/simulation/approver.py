@@ -46,14 +46,14 @@ class _Sitting:
         if drawn < 0.3:
             return self._says(self.rng.choice((AUTHOR, MEMBER)), REJECTED, assessed, waiting)
         some = self.rng.sample(waiting, len(waiting) // 2) if drawn < 0.5 and len(waiting) > 1 else waiting
-        decided = self._says(self.rng.choice(staff.approvers(assessed.plan.origin.domain)), APPROVED, assessed, some)
+        decided = self._says(self.rng.choice(_approvers(assessed)), APPROVED, assessed, some)
         rest = [each for each in waiting if each not in some]
         return decided + (self._says(MEMBER, REJECTED, assessed, rest) if rest and self.everything else 0)
 
     def _try_without_a_say(self, assessed: Assessed) -> None:
         """Somebody who belongs to no team, or had a hand in it, wants to decide."""
         tries = [(STRANGER, APPROVED), (STRANGER, REJECTED), (AUTHOR, APPROVED), (WRITTEN_BY, APPROVED)]
-        if EDITOR not in staff.approvers(assessed.plan.origin.domain):
+        if EDITOR not in _approvers(assessed):
             tries.append((EDITOR, APPROVED))
         by, decision = self.rng.choice(tries)
         if self._says(by, decision, assessed, assessed.waiting, is_allowed=False):
@@ -81,3 +81,8 @@ class _Sitting:
         labels = ", ".join(f"{each.write.request.operation} of {each.write.label}" for each in writes)
         self.world.tell(f"{by} has {decision} the {labels}")
         return len(ids)
+
+
+def _approvers(assessed: Assessed) -> tuple[str, ...]:
+    corrected_by = {each.write.corrected_by for each in assessed.waiting}
+    return staff.approvers(assessed.plan.origin.domain, corrected_by)

@@ -9,8 +9,8 @@ from typing import Any
 from sync_pipelines.testing.simulation import books, staff
 from sync_pipelines.testing.simulation.life import Ended
 from sync_pipelines.testing.simulation.line import Asked
-from sync_pipelines.testing.simulation.staff import APPROVED, REJECTED
-from sync_pipelines.testing.simulation.world import World, rows
+from sync_pipelines.testing.simulation.staff import APPROVED, EDITED, REJECTED, RELEASED
+from sync_pipelines.testing.simulation.world import Worked, World, rows
 
 LARGE_MINOR = 100_000_000
 """From this amount on a document needs a word, in any currency."""
@@ -87,11 +87,12 @@ def rejections_hold(world: World, ended: Ended) -> Iterator[str]:
         for row in world.planes.ledger_rows("SELECT write_id, decision FROM ledger.approvals")
     }
     refused: set[str] = set()
+    released = {each.write.request.write_id for each in world.worked if each.act == RELEASED}
     for said in world.said:
         write_id, told = said.write.request.write_id, f"the {said.write.request.operation} of {said.write.label}"
         if (write_id, said.decision) not in kept:
             yield f"{said.by} has {said.decision} {told}, and nothing is on record of it"
-        if write_id in refused:
+        if write_id in refused - released:
             yield f"{said.by} was asked about {told} again, which had been rejected"
         refused |= {write_id} if said.decision == REJECTED else set()
 
@@ -100,10 +101,12 @@ def only_they_decide(world: World, ended: Ended) -> Iterator[str]:
     """Nobody's word counts who doesn't belong to the team, or had a hand in what she would approve."""
     yield from world.usurped
     for row in world.planes.ledger_rows(
-        "SELECT decided_by, decision, domain, label FROM ledger.approvals JOIN ledger.writes USING (write_id)"
-        " ORDER BY approval_id"
+        "SELECT decided_by, decision, domain, label, corrected_by"
+        " FROM ledger.approvals JOIN ledger.writes USING (write_id) ORDER BY approval_id"
     ):
-        allowed = staff.approvers(row["domain"]) if row["decision"] == APPROVED else staff.MEMBERS
+        allowed = (
+            staff.approvers(row["domain"], {row["corrected_by"]}) if row["decision"] == APPROVED else staff.MEMBERS
+        )
         if row["decided_by"] not in allowed:
             yield f"{row['label']} was {row['decision']} by {row['decided_by']}, who has no say in it"
 
@@ -115,6 +118,7 @@ def words_are_carried_out(world: World, ended: Ended) -> Iterator[str]:
         if "waits for approval" in item["reason"]:
             yield f"the exception of {item['domain']} {item['label']} still says that it {item['reason']}"
     told = {(item["domain"], item["label"]) for item in items}
+    told |= {(each.write.domain, each.write.label) for each in world.accepted.values()}
     for row in world.planes.ledger_rows(
         "SELECT w.domain, w.label, w.operation, w.state, w.code FROM ledger.writes w WHERE w.state <> 'confirmed'"
         " AND (SELECT p.decision FROM ledger.approvals p WHERE p.write_id = w.write_id"
@@ -156,4 +160,69 @@ def _unbalanced(invoice: Mapping[str, Any], notes: list[Mapping[str, Any]]) -> I
         yield f"{told} over {amounts[0]} is credited with {amounts[1]}"
 
 
-JUDGES = (approvals_come_first, rejections_hold, only_they_decide, words_are_carried_out, voids_balance)
+def discards_hold(world: World, ended: Ended) -> Iterator[str]:
+    """What a person accepted as it is is not sent any more, nobody works it again, and the trail says who and why."""
+    audited = {
+        (row["subject"], row["by"])
+        for row in world.planes.ledger_rows(
+            "SELECT subject, detail->>'by' AS by FROM ledger.audit_entries WHERE kind IN"
+            " ('write.discarded', 'exception.discarded') AND detail->>'reason' <> ''"
+        )
+    }
+    for write_id, worked in world.accepted.items():
+        told = f"the {worked.write.request.operation} of {worked.write.label}, which was discarded"
+        for flaw in _flaws(world, write_id, worked):
+            yield f"{told}, {flaw}"
+        if {(write_id, staff.WORKER), (worked.item.fingerprint, staff.WORKER)} - audited:
+            yield f"{told}, is not in the audit trail with who and why"
+
+
+def _flaws(world: World, write_id: str, worked: Worked) -> Iterator[str]:
+    """In which respects a discard does not hold."""
+    ledger_rows, link, target = world.planes.ledger_rows, worked.write.link_id, worked.write.target
+    for write in ledger_rows(f"SELECT state, code FROM ledger.writes WHERE write_id = '{write_id}'"):
+        if (write["state"], write["code"]) != ("refused", "discarded"):
+            yield f"is {write['state']} {write['code']}"
+    attempts = ledger_rows(f"SELECT started_at FROM ledger.attempts WHERE write_id = '{write_id}'")
+    if any(each["started_at"] > worked.at for each in attempts):
+        yield "was sent afterwards"
+    corrections = f"SELECT * FROM ledger.corrections WHERE target = '{target}' AND link_id = '{link}'"
+    for made in ledger_rows(corrections) if worked.write.corrected_by is None else []:
+        if made["made_at"] <= worked.at and (made["ended_at"] is None or made["ended_at"] > worked.at):
+            yield "was still corrected afterwards"
+    for item in ledger_rows(f"SELECT * FROM ledger.work_items WHERE item_id = {worked.item.item_id}"):
+        if not str(item["resolution"]).startswith("discarded") or item["resolved_by"] != staff.WORKER:
+            yield f"still has an exception: {item['resolution']}"
+
+
+def releases_end(world: World, ended: Ended) -> Iterator[str]:
+    """What a person had sent again or corrected comes to an end: written, refused once more, or no longer wanted."""
+    released = {each.write.request.write_id: each for each in world.worked if each.act == RELEASED}
+    for row in world.planes.ledger_rows(
+        "SELECT w.write_id, w.label FROM ledger.writes w JOIN ledger.work_items i USING (write_id)"
+        " WHERE w.code = 'released' AND i.resolved_at IS NULL"
+    ):
+        yield f"{row['label']} was to be sent again, and never was"
+    audited = {
+        row["subject"]
+        for row in world.planes.ledger_rows("SELECT subject FROM ledger.audit_entries WHERE kind = 'write.released'")
+    }
+    for write_id in sorted(released.keys() - audited):
+        yield f"that {released[write_id].write.label} was to be sent again is not in the audit trail"
+    edited = {each.write.link_id: each.write.label for each in world.worked if each.act == EDITED}
+    for row in world.planes.ledger_rows(
+        "SELECT link_id FROM ledger.corrections c WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM ledger.writes w"
+        " WHERE w.link_id = c.link_id AND w.target = c.target AND w.corrected_by IS NOT NULL AND w.state = 'confirmed')"
+    ):
+        yield f"the correction of {edited.get(row['link_id'], row['link_id'])} is written, and did not end"
+
+
+JUDGES = (
+    approvals_come_first,
+    rejections_hold,
+    only_they_decide,
+    words_are_carried_out,
+    voids_balance,
+    discards_hold,
+    releases_end,
+)

@@ -31,6 +31,7 @@ class Paper:
     on: str = ""
     """Its business date, where that is known."""
     is_by_hand: bool = False
+    legal_entity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ def exact(amount: Any) -> Decimal:
 def billed(world: World) -> list[Paper]:
     """What billing has issued and not voided: invoices, and credit notes as negative amounts."""
     invoices = [
-        Paper("stripe", i["id"], i["number"], i["currency"].upper(), i["total"], _day(i, _finalized(i)))
+        Paper(
+            *("stripe", i["id"], i["number"], i["currency"].upper(), i["total"], _day(i, _finalized(i))),
+            legal_entity=i["metadata"].get("legal_entity", ""),
+        )
         for i in rows(world, "stripe", "invoice")
         if i["status"] in POSTED
     ]
@@ -101,6 +105,7 @@ def won(world: World) -> list[Paper]:
             o["CurrencyIsoCode"],
             minor(o["Amount"] or 0, o["CurrencyIsoCode"]),
             o["CloseDate"],
+            legal_entity=o["Legal_Entity__c"] or "",
         )
         for o in rows(world, "salesforce", "Opportunity")
         if o["IsWon"] and not o["IsDeleted"] and o["Order_Number__c"]
@@ -132,7 +137,16 @@ def _entered(world: World, model: str, row: Mapping[str, Any], amount: Any) -> P
         minor(amount or 0, currency),
         str(row.get("invoice_date") or row.get("sale_date") or ""),
         is_by_hand=("tryton", model, str(row["id"])) in world.by_hand,
+        legal_entity=_legal_entity(world, row),
     )
+
+
+def _legal_entity(world: World, row: Mapping[str, Any]) -> str:
+    """Whose books a document is in: the code of the company's party."""
+    store = world.boxes["tryton"].store
+    company = store.get(_COMPANY, str(row["company"]))
+    party = store.get("party.party", str(company["party"])) if company else None
+    return str(party["code"]) if party else ""
 
 
 def _currency(world: World, row: Mapping[str, Any]) -> str:

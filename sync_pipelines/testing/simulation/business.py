@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sync_pipelines.testing.simulation import people
+from sync_pipelines.testing.simulation import people, staff
 from sync_pipelines.testing.simulation.line import Spoil
 from sync_pipelines.testing.simulation.story import Kind
 from sync_pipelines.testing.simulation.world import CUT_OVER, Happen, World, rows
@@ -79,13 +79,19 @@ def _account_entered(world: World, rng: Random) -> str | None:
 
 
 def _deal_won(world: World, rng: Random) -> str | None:
+    number = _win(world, rng)
+    return f"deal {number} is won" if number else None
+
+
+def _win(world: World, rng: Random, *, legal_entity: str = "") -> str | None:
+    """One more deal is won, like one that was won before; its order's number."""
     known = _one(rng, [o for o in people.live(world, "Opportunity") if o["IsWon"]])
     if known is None:
         return None
     items = [i for i in people.live(world, "OpportunityLineItem") if i["OpportunityId"] == known["Id"]]
     number = f"D-9{rng.randint(1000, 9999)}"
     copied = ("AccountId", "CurrencyIsoCode", "Legal_Entity__c", "Name", "Pricebook2Id")
-    values = {name: known[name] for name in copied}
+    values = {name: known[name] for name in copied} | ({"Legal_Entity__c": legal_entity} if legal_entity else {})
     values |= {"StageName": "Closed Won", "CloseDate": _today(world), "Order_Number__c": number}
     made = people.enter_crm(world, "Opportunity", values)
     if made is None:
@@ -93,7 +99,7 @@ def _deal_won(world: World, rng: Random) -> str | None:
     for item in items:
         line = {name: item[name] for name in ("PricebookEntryId", "Quantity", "UnitPrice")}
         people.enter_crm(world, "OpportunityLineItem", {"OpportunityId": made, **line})
-    return f"deal {number} is won"
+    return number
 
 
 def _deal_lost_again(world: World, rng: Random) -> str | None:
@@ -112,20 +118,21 @@ def _today(world: World) -> str:
 
 
 def _invoice(world: World, rng: Random, **more: Any) -> Mapping[str, Any] | None:
-    """Billing issues one more invoice to a customer who has had one."""
+    """Billing issues one more invoice to a customer who has had one, or to another that is named, in her currency."""
     known = _one(rng, [i for i in rows(world, "stripe", "invoice") if i["status"] in _POSTED])
     if known is None:
         return None
-    metadata = {"legal_entity": "US01"} if more.pop("has_entity", True) else {}
-    unit_minor = more.pop("unit_minor", None)
+    metadata = {"legal_entity": more.pop("legal_entity", "US01")} if more.pop("has_entity", True) else {}
+    unit_minor, whose = more.pop("unit_minor", None), {name: known[name] for name in ("customer", "currency")}
+    is_like_it = "customer" not in more
+    whose |= {name: more.pop(name) for name in whose if name in more}
     lines = known["lines"]["data"][: rng.randint(1, 2)]
-    rates = [t["tax_rate_details"]["tax_rate"] for t in lines[0]["taxes"]][:1]
+    rates = [t["tax_rate_details"]["tax_rate"] for t in lines[0]["taxes"] if is_like_it][:1]
     draft = people.bill(
         world,
         "POST",
         "/v1/invoices",
-        customer=known["customer"],
-        currency=known["currency"],
+        **whose,
         collection_method="send_invoice",
         days_until_due=30,
         metadata=metadata,
@@ -139,11 +146,10 @@ def _invoice(world: World, rng: Random, **more: Any) -> Mapping[str, Any] | None
             world,
             "POST",
             "/v1/invoiceitems",
-            customer=known["customer"],
+            **whose,
             invoice=draft["id"],
-            currency=known["currency"],
             quantity=rng.randint(1, 7),
-            **_priced(line, known["currency"], unit_minor),
+            **_priced(line, whose["currency"], unit_minor),
         )
     return people.bill(world, "POST", f"/v1/invoices/{draft['id']}/finalize")
 
@@ -243,6 +249,36 @@ def _ordered_deal_lost(world: World, rng: Random) -> str | None:
 def _large_invoice(world: World, rng: Random) -> str | None:
     made = _invoice(world, rng, unit_minor=rng.choice((100_000_000, 133_333_333)))
     return f"invoice {made['number']} over {made['total']} {made['currency']} is issued" if made else None
+
+
+def _invoice_of_three_decimals(world: World, rng: Random) -> str | None:
+    """A newcomer, known to the CRM and to billing, is billed in a currency that the ERP knows or that it doesn't."""
+    number = f"C-7{rng.randint(1000, 9999)}"
+    values = {"Name": f"Kuwait {number}", "AccountNumber": number, "CurrencyIsoCode": "USD", "Active__c": True}
+    entered = people.enter_crm(world, "Account", {**values, "BillingCity": "Springfield", "BillingCountry": "US"})
+    metadata = {"customer_number": number}
+    customer = people.bill(world, "POST", "/v1/customers", name=values["Name"], metadata=metadata)
+    if entered is None or customer is None:
+        return None
+    is_known = rng.random() < 0.7
+    if is_known:
+        dinar = {"code": "KWD", "name": "Dinar", "numeric_code": "414", "symbol": "KWD", "digits": 3}
+        people.keep_in_erp(world, "currency.currency", {**dinar, "rounding": "0.001", "rate": "0.3"})
+    unit = rng.choice((12_340, 1_230, 99_990, 10))
+    made = _invoice(world, rng, customer=customer["id"], currency="kwd", unit_minor=unit)
+    told = "knows" if is_known else "does not know"
+    return f"invoice {made['number']} over {made['total']} kwd is issued, which the ERP {told}" if made else None
+
+
+def _other_entity(world: World, rng: Random) -> str | None:
+    """Business of a legal entity that the topology declares or not, and whose books are not in this ERP."""
+    code = rng.choice((staff.OTHER_ENTITY, "XX99"))
+    told = []
+    if "invoice" in world.story.domains and (made := _invoice(world, rng, legal_entity=code)):
+        told.append(f"invoice {made['number']} is of {code}")
+    if "order" in world.story.domains and (number := _win(world, rng, legal_entity=code)):
+        told.append(f"deal {number} is of {code}")
+    return ", ".join(told) or None
 
 
 def _invoice_paid(world: World, rng: Random) -> str | None:
@@ -584,6 +620,11 @@ KINDS: dict[str, tuple[Kind, Happen]] = {
     "F8.by_hand": (Kind(1, _ANY, MONEY), _invoice_entered_by_hand),
     "F8.voided_when_posted": (Kind(0, {"start": 1}, MONEY, from_run=2, share=0.25), _posted_invoice_voided),
     "F4.lost_when_ordered": (Kind(0, {"start": 1}, SALES, from_run=2, share=0.15), _ordered_deal_lost),
+    "F6.three_decimals": (
+        Kind(0, {"start": 1, "step": 6}, ("customer", "invoice"), share=0.08),
+        _invoice_of_three_decimals,
+    ),
+    "F11.other_entity": (Kind(0, {"start": 1, "step": 6}, share=0.08), _other_entity),
     "F6.large": (Kind(0, {"start": 1, "step": 6}, MONEY, share=0.1), _large_invoice),
 }
 """Each with how it is drawn and what it does."""

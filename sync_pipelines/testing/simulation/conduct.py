@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sync_pipelines.testing.simulation import books
@@ -109,7 +110,7 @@ def _shows(asked: Asked, record_id: str) -> bool:
 
 
 def what_we_wrote_is_right(world: World, ended: Ended) -> Iterator[str]:
-    """A document of ours is what its owner says, to the cent and to the day, and nobody has to work on it."""
+    """A document of ours is what its owner says, to the cent and to the day and in the books that it belongs to."""
     if "invoice" in world.story.domains:
         yield from _wrong(world, "invoice", books.billed(world), books.posted(world))
     if "order" in world.story.domains:
@@ -123,9 +124,11 @@ def _wrong(world: World, domain: str, leading: list[Paper], following: list[Pape
     leads = {paper.number: paper for paper in leading}
     for paper in following:
         lead = leads.get(paper.number)
+        if lead and not lead.legal_entity:  # a credit note is of its invoice's
+            lead = replace(lead, legal_entity=paper.legal_entity)
         if lead is None or paper.is_by_hand or ("tryton", _MODELS[domain], paper.record_id) in world.seeded:
             continue
-        ours, theirs = ((p.amount_minor, p.currency, p.on) for p in (paper, lead))
+        ours, theirs = ((p.amount_minor, p.currency, p.on, p.legal_entity) for p in (paper, lead))
         if ours != theirs:
             yield f"{domain} {paper.number} was written as {ours}, but it is {theirs}"
 

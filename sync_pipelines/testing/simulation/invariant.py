@@ -37,7 +37,8 @@ class Violation:
 class Excuses:
     """The exceptions that are open: what the product itself says is not in agreement, and why.
 
-    One about a record speaks for all that are, or were, linked to it.
+    One about a record speaks for all that are, or were, linked to it, and one that people have accepted as it is
+    like one that is open.
     """
 
     by_record: Collection[tuple[str, str]]
@@ -46,8 +47,11 @@ class Excuses:
     @classmethod
     def of(cls, world: World) -> Excuses:
         items = world.planes.ledger_rows(
-            "SELECT domain, record_id, label, reason FROM ledger.work_items WHERE resolved_at IS NULL"
+            "SELECT item_id, domain, record_id, label, reason, resolved_at FROM ledger.work_items"
+            " WHERE resolved_at IS NULL OR resolution LIKE 'discarded:%'"
         )
+        accepted = {each.item.item_id for each in world.accepted.values()}
+        items = [item for item in items if item["resolved_at"] is None or item["item_id"] in accepted]
         words = [(item["domain"], word) for item in items for word in str(item["label"] or "").split()]
         labels = [(item["domain"], str(item["label"])) for item in items]
         # A doubt names those that the record may be behind a colon.

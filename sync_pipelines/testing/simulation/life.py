@@ -8,7 +8,7 @@ from typing import Any
 from sync_pipelines.course import VERBS, Step, course, walk
 from sync_pipelines.errors import SyncError
 from sync_pipelines.loop import Loop, Mode
-from sync_pipelines.testing.simulation import approver
+from sync_pipelines.testing.simulation import approver, worker
 from sync_pipelines.testing.simulation.pulse import Died
 from sync_pipelines.testing.simulation.world import World
 
@@ -41,6 +41,7 @@ def live(world: World) -> Ended:
         world.begin_run(number)
         _run(world, str(number), mode)
         _keep_trying(world, number)
+        worker.work(world)
         approver.decide(world)
         world.clock.advance(gap)
     return _calm(world, len(story.modes))

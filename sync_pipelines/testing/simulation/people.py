@@ -124,6 +124,18 @@ def enter_erp(world: World, model: str, values: Mapping[str, Any]) -> int | None
     return int(made)
 
 
+def keep_in_erp(world: World, model: str, values: Mapping[str, Any]) -> None:
+    """The ERP's administrator adds a record of a kind that nobody enters by hand, unless its code is there."""
+    database = erp(world).database
+    known = database.store.all(model)
+    if any(row["code"] == values["code"] for row in known):
+        return
+    with database.transaction():
+        stamps = {"create_date": database.began, "write_uid": None, "write_date": None}
+        number = max(int(row["id"]) for row in known) + 1
+        database.put(model, {**known[0], **values, **stamps, "id": number})
+
+
 def edit_erp(world: World, model: str, record_id: int, values: Mapping[str, Any]) -> bool:
     database = erp(world).database
     try:

@@ -20,6 +20,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import System
 from sync_pipelines.engine.topology import SystemSettings, Topology
+from sync_pipelines.ledger import WorkItem
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.demo import SECRETS
@@ -29,6 +30,7 @@ from sync_pipelines.testing.simulation import company, staff
 from sync_pipelines.testing.simulation.line import Line, Traffic
 from sync_pipelines.testing.simulation.planes import SimulatedPlanes
 from sync_pipelines.testing.simulation.pulse import Pulse
+from sync_pipelines.testing.simulation.staff import DISCARDED, REOPENED
 from sync_pipelines.testing.simulation.story import Event, Story
 
 BEGINNING = datetime(2026, 11, 23, 14, tzinfo=UTC)
@@ -65,6 +67,16 @@ class Said:
     write: Write
 
 
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What a person decided about the write of an exception, and when."""
+
+    at: datetime
+    act: str
+    item: WorkItem
+    write: Write
+
+
 @dataclass
 class World:
     """What lives from the first run to the last; processes come and go in it."""
@@ -95,6 +107,8 @@ class World:
     """Behind which systems another organisation answers, and how many requests had left before."""
     said: list[Said] = field(default_factory=list)
     """What people decided about writes that waited for a word."""
+    worked: list[Worked] = field(default_factory=list)
+    """What people decided about exceptions, in order."""
     usurped: list[str] = field(default_factory=list)
     """Decisions of people who have no say in them that were heard, and of people who have one that weren't."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
@@ -104,6 +118,8 @@ class World:
     traffic: Traffic = field(init=False)
     approver: Random = field(init=False)
     """What the people who decide draw from, so that it shifts nothing else."""
+    worker: Random = field(init=False)
+    """The same for those who work exceptions."""
     is_peaceful: bool = False
     waiting: int = 0
     """How many writes the plans of this run told of that wait for a word, since somebody last looked."""
@@ -113,7 +129,14 @@ class World:
         erp = self.boxes["tryton"].store
         self.seeded = {("tryton", name, key) for name in erp.tables() for key in erp.table(name).rows}
         self.approver = Random(f"{self.story.seed}|approver")
+        self.worker = Random(f"{self.story.seed}|worker")
         self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
+
+    @property
+    def accepted(self) -> dict[str, Worked]:
+        """What people decided to leave as it is, by write id, without what they took back."""
+        last = {each.write.request.write_id: each for each in self.worked if each.act in (DISCARDED, REOPENED)}
+        return {write_id: each for write_id, each in last.items() if each.act == DISCARDED}
 
     @classmethod
     def make(cls, story: Story, url: str, *, topology: Topology, injectors: Mapping[str, Happen]) -> World:
