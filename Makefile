@@ -1,6 +1,7 @@
 # Needs only Python 3.11+ with pip, git and make; everything else is installed beside this file.
 
 SEED ?= 1
+SYSTEMS ?= few
 SEEDS ?= 1-20
 N ?= 100
 PYTHON ?= python3
@@ -13,8 +14,8 @@ RUN := $(UV) run --no-sync
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-demo: install ## Simulate a company and bring its systems into agreement (SEED=7 makes another company)
-	@$(RUN) sync-pipelines demo --seed $(SEED)
+demo: install ## Simulate a company and bring its systems into agreement (SEED=7 makes another company, SYSTEMS=all has every system)
+	@$(RUN) sync-pipelines demo --seed $(SEED) --systems $(SYSTEMS)
 
 ui: install ## Open the Dagster UI on the demo's state, on http://127.0.0.1:3000
 	@$(RUN) sync-pipelines ui

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -51,6 +53,13 @@ Domains = Annotated[list[str] | None, typer.Argument(help="Domains to work on; a
 SYNC_TOML = Path("sync.toml")
 
 
+class Systems(StrEnum):
+    """Which systems the demo has."""
+
+    FEW = "few"
+    ALL = "all"
+
+
 def main() -> None:
     """Run the command line; a refusal becomes a sentence and an exit code, never a traceback."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
@@ -73,15 +82,20 @@ def main() -> None:
 def demo(
     seed: Annotated[int, typer.Option(help="Which company to simulate.")] = 1,
     scale: Annotated[int, typer.Option(help="How many times its size; above 1 a stand-in plays the ERP.")] = 1,
+    systems: Annotated[
+        Systems, typer.Option(help="A CRM, a billing platform and an ERP, or all systems.")
+    ] = Systems.FEW,
     fresh: Annotated[bool, typer.Option(help="Begin again from the company's first day.")] = False,
     as_json: AsJson = False,
     topology: Topology = SYNC_TOML,
 ) -> None:
-    """Simulate a company in a CRM, a billing platform and a real ERP, and bring them into agreement."""
+    """Simulate a company in stand-ins and a real ERP, and bring its systems into agreement."""
     from sync_pipelines.sandbox.demo import Demo
     from sync_pipelines.terminal import Terminal
 
     terminal = Terminal(err if as_json else out)
+    if systems is Systems.ALL:
+        topology = topology.with_name("sync.all.toml")
     with Demo.open(topology, seed=seed, scale=scale, fresh=fresh, say=terminal.say) as running:
         summary = running.run(terminal)
     _hand_over(summary, as_json=as_json, terminal=terminal)
@@ -109,7 +123,7 @@ def serve(topology: Topology = SYNC_TOML) -> None:
 
     with Demo.reopen(topology, say=err.print) as running:
         for name, value in running.addresses.items():
-            out.print(f"export {name}={value}", soft_wrap=True, highlight=False)
+            out.print(f"export {name}={shlex.quote(value)}", soft_wrap=True, highlight=False)
         err.print("Paste these lines into another terminal. Ctrl-C stops the systems.")
         signal.pause()
 

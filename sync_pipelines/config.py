@@ -61,13 +61,8 @@ def load(
 
     `strict=False` leaves variables empty that are not set: enough to say what there is, not to reach it.
     """
-    if not path.is_file():
-        raise FixConfiguration(f"no topology at {path}: copy sync.toml from the repository and edit it")
     environment = os.environ if environment is None else environment
-    try:
-        declared = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise FixConfiguration(f"{path.name} is not valid TOML: {error}") from error
+    declared = _declared(path)
     missing: list[str] = []
     declared = _fill(declared, environment, missing)
     problems = [f"environment variable {name} is not set" for name in sorted(set(missing)) if strict]
@@ -81,6 +76,32 @@ def load(
     if problems:
         raise FixConfiguration(f"{path.name} can't be used:\n" + "\n".join(f"  - {p}" for p in problems))
     return topology
+
+
+def _declared(path: Path, *above: Path) -> dict[str, Any]:
+    """What a file says, laid over what the file says that it extends: tables are joined, all else is replaced."""
+    if path in above:
+        raise FixConfiguration(f"{path.name} extends itself, by way of {', '.join(each.name for each in above)}")
+    if not path.is_file():
+        raise FixConfiguration(f"no topology at {path}: copy sync.toml from the repository and edit it")
+    try:
+        declared = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise FixConfiguration(f"{path.name} is not valid TOML: {error}") from error
+    extended = declared.pop("extends", None)
+    if extended is None:
+        return declared
+    if not isinstance(extended, str):
+        raise FixConfiguration(f"{path.name}: extends is {extended!r}: give the name of a topology's file")
+    return _laid_over(_declared(path.parent / extended, *above, path), declared)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    joined = {
+        name: _laid_over(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
+        for name, value in above.items()
+    }
+    return {**below, **joined}
 
 
 def _path(kind: type, value: object) -> object:

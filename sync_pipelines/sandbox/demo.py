@@ -1,4 +1,4 @@
-"""The demo: a simulated company in a CRM, a billing platform and an ERP, and one run of the graph over them."""
+"""The demo: a simulated company in the systems of a topology, and one run of the graph over them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from sync_pipelines import config, planes
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import FixConfiguration
@@ -32,6 +34,12 @@ SECRETS = {
     "STRIPE_API_KEY": "sk_test_sandbox",
     "TRYTON_USER": USER,
     "TRYTON_PASSWORD": PASSWORD,
+    "CHARGEBEE_API_KEY": "test_sandbox",
+    "HUBSPOT_SERVICE_KEY": "pat-na1-sandbox",
+    "ZENDESK_CLIENT_ID": "sandbox-client",
+    "ZENDESK_CLIENT_SECRET": "sandbox-secret",
+    "NETSUITE_CLIENT_ID": "sandbox-client",
+    "NETSUITE_CERTIFICATE_ID": "sandbox-certificate",
 }
 """What the stand-ins take for credentials; they are no secrets."""
 
@@ -46,10 +54,11 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Which company a state folder holds."""
+    """Which company a state folder holds, and the file of the topology whose systems it is in."""
 
     seed: int
     scale: int
+    topology: str
 
     @property
     def has_real_erp(self) -> bool:
@@ -71,23 +80,25 @@ class Demo:
     @contextmanager
     def open(cls, path: Path, *, seed: int, scale: int, fresh: bool, say: Say) -> Iterator[Demo]:
         """Have the company of a seed ready, made anew where the state folder holds another or none."""
-        topology, setting = config.load(path, strict=False), Setting(seed, scale)
+        topology, setting = config.load(path, strict=False), Setting(seed, scale, path.name)
         with ExitStack() as stack:
             server = _database(topology, stack, say)
             known = _known(topology.state)
             if fresh or known != setting:
                 _clear(topology.state, server)
-                _make(topology.state, server, setting, say)
+                _make(topology, server, setting, say)
             yield cls._serving(path, topology, server, setting, stack, say)
 
     @classmethod
     @contextmanager
     def reopen(cls, path: Path, *, say: Say) -> Iterator[Demo]:
         """The demo of the state folder as it was left."""
-        topology = config.load(path, strict=False)
-        setting = _known(topology.state)
+        state = config.load(path, strict=False).state
+        setting = _known(state)
         if setting is None:
-            raise FixConfiguration(f"no demo in {topology.state} yet: run `make demo` first")
+            raise FixConfiguration(f"no demo in {state} yet: run `make demo` first")
+        path = path.with_name(setting.topology)
+        topology = config.load(path, strict=False)
         with ExitStack() as stack:
             yield cls._serving(path, topology, _database(topology, stack, say), setting, stack, say)
 
@@ -95,15 +106,15 @@ class Demo:
     def _serving(
         cls, path: Path, topology: Topology, server: Embedded, setting: Setting, stack: ExitStack, say: Say
     ) -> Demo:
-        say("Starting the systems: a CRM, a billing platform and an ERP")
-        urls = {name: _stand_in(topology.state, name, stack) for name in _stand_ins(setting)}
+        say(f"Starting the systems: {', '.join(topology.systems)}")
+        urls = {name: _stand_in(topology.state, name, stack) for name in _stand_ins(setting, topology)}
         if setting.has_real_erp:
             erp = Erp.prepare(topology.state, server)
             stack.callback(erp.stop)
             urls["tryton"] = erp.start()
         else:
             urls["tryton"] += f"/{DATABASE}"
-        addresses = {**{f"{name.upper()}_URL": url for name, url in urls.items()}, **SECRETS}
+        addresses = {f"{name.upper()}_URL": url for name, url in urls.items()} | _secrets(topology)
         own = {"SYNC_STATE": str(topology.state.absolute()), "SYNC_TOPOLOGY": str(path.absolute())}
         return cls(path.absolute().parent, topology, {**os.environ, **addresses, **own}, addresses)
 
@@ -166,8 +177,18 @@ def _database(topology: Topology, stack: ExitStack, say: Say) -> Embedded:
     return planes.embedded(topology)
 
 
-def _stand_ins(setting: Setting) -> list[str]:
-    return ["salesforce", "stripe"] if setting.has_real_erp else ["salesforce", "stripe", "tryton"]
+def _stand_ins(setting: Setting, topology: Topology) -> list[str]:
+    return [name for name in topology.systems if not (name == "tryton" and setting.has_real_erp)]
+
+
+def _secrets(topology: Topology) -> dict[str, str]:
+    """What the stand-ins of a topology take for credentials."""
+    told = {name: value for name, value in SECRETS.items() if name.partition("_")[0].lower() in topology.systems}
+    if "netsuite" in topology.systems:
+        from sync_pipelines.sandbox.netsuite import private_key
+
+        told["NETSUITE_PRIVATE_KEY"] = private_key()
+    return told
 
 
 def _store(state: Path, name: str) -> Path:
@@ -186,7 +207,10 @@ def _marker(state: Path) -> Path:
 
 def _known(state: Path) -> Setting | None:
     marker = _marker(state)
-    return Setting(**json.loads(marker.read_text())) if marker.exists() else None
+    try:
+        return msgspec.json.decode(marker.read_bytes(), type=Setting)
+    except (FileNotFoundError, msgspec.ValidationError):
+        return None
 
 
 def _clear(state: Path, server: Embedded) -> None:
@@ -199,22 +223,22 @@ def _clear(state: Path, server: Embedded) -> None:
         shutil.rmtree(state / folder, ignore_errors=True)
 
 
-def _make(state: Path, server: Embedded, setting: Setting, say: Say) -> None:
+def _make(topology: Topology, server: Embedded, setting: Setting, say: Say) -> None:
     """Make the company; the marker comes last, so an interrupted making starts over."""
+    state = topology.state
     say(
         f"Simulating company {setting.seed}: customers, deals, contracts, invoices, and what goes wrong between systems"
     )
     made = company.generate(setting.seed, setting.scale)
     company.write_truth(made, state / "truth")
     (state / "sandbox").mkdir(parents=True, exist_ok=True)
-    told = {"salesforce": made.salesforce, "stripe": made.stripe, "tryton": made.erp}
-    for name in _stand_ins(setting):
+    for name in _stand_ins(setting, topology):
         store = Store(_store(state, name))
-        importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(store, told[name])
+        importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(store, company.told(made.facts, name))
         store.close()
     if setting.has_real_erp:
         make_erp(state, server, made.erp, say)
-    _marker(state).write_text(json.dumps({"seed": setting.seed, "scale": setting.scale}))
+    _marker(state).write_bytes(msgspec.json.encode(setting))
 
 
 def make_erp(state: Path, server: Embedded, rows: Mapping[str, list[dict[str, Any]]], say: Say) -> None:

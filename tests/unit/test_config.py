@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -330,6 +331,44 @@ def test_without_strictness_every_other_mistake_is_still_refused(load: Load) -> 
 def test_a_topology_that_is_not_there_says_where_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(FixConfiguration, match=r"no topology at .*: copy sync.toml from the repository"):
         config.load(tmp_path / "sync.toml")
+
+
+def test_a_topology_that_extends_another_joins_tables_and_replaces_all_else(load: Load, tmp_path: Path) -> None:
+    load()
+    over = tmp_path / "test.toml"
+    over.write_text(
+        'extends = "sync.toml"\n[systems.crm]\nurl = "https://test"\n[domains.product]\ncreate = []\n'
+        '[systems.shop]\nadapter = "stripe"\nurl = "https://shop"\n'
+    )
+
+    topology = config.load(over, environment=ENVIRONMENT)
+
+    assert list(topology.systems) == ["crm", "erp", "shop"]
+    assert (topology.systems["crm"].url, topology.systems["crm"].calls_per_second) == ("https://test", 5)
+    assert (topology.domains["product"].create, topology.domains["product"].update) == ([], ["erp"])
+    assert topology.domains["product"].owners["code"] == "crm"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('extends = "here.toml"', "extends itself"),
+        ('extends = "gone.toml"', "no topology at"),
+        ("extends = 1", "give the name"),
+    ],
+)
+def test_what_can_not_be_extended_is_told(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "here.toml").write_text(text)
+
+    with pytest.raises(FixConfiguration, match=told):
+        config.load(tmp_path / "here.toml", environment={})
+
+
+def test_the_topology_of_all_systems_has_every_adapter_that_is_shipped() -> None:
+    topology = config.load(SYNC_TOML.with_name("sync.all.toml"), strict=False)
+
+    shipped = {point.name for point in entry_points(group="sync_pipelines.systems")}
+    assert {each.adapter for each in topology.systems.values()} == shipped
 
 
 def test_an_adapter_that_nobody_provides_is_told_with_those_that_are_there() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from sync_pipelines.sandbox.company import erp, salesforce, stripe, truth
+from sync_pipelines.sandbox.company import truth
 from sync_pipelines.sandbox.company.catalog import catalog
 from sync_pipelines.sandbox.company.customers import customers
 from sync_pipelines.sandbox.company.deals import pursued, won
@@ -16,7 +17,7 @@ from sync_pipelines.sandbox.company.fates import befallen, papers
 from sync_pipelines.sandbox.company.ids import Ids
 from sync_pipelines.sandbox.company.model import Facts
 
-__all__ = ["Company", "generate", "write_truth"]
+__all__ = ["Company", "generate", "imagine", "told", "write_truth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,13 @@ class Company:
     """What each system holds at the start, and the truth that only tests may read.
 
     `salesforce` are complete rows by object ("Account"), `stripe` complete objects by kind ("customer"),
-    `erp` plain rows: `parties`, `products`, `sales` and `invoices`. `truth` are the tables of truth.py.
+    `erp` plain rows: `parties`, `products`, `sales` and `invoices`. What the other systems hold follows
+    from the `facts`, see `told`. `truth` are the tables of truth.py.
     """
 
     seed: int
     scale: int
+    facts: Facts
     salesforce: dict[str, list[dict[str, Any]]]
     stripe: dict[str, list[dict[str, Any]]]
     erp: dict[str, list[dict[str, Any]]]
@@ -41,11 +44,19 @@ def generate(seed: int, scale: int = 1) -> Company:
     return Company(
         seed=seed,
         scale=scale,
-        salesforce=salesforce.rows(facts),
-        stripe=stripe.objects(facts),
-        erp=erp.rows(facts),
+        facts=facts,
+        salesforce=told(facts, "salesforce"),
+        stripe=told(facts, "stripe"),
+        erp=told(facts, "tryton"),
         truth=truth.tables(facts),
     )
+
+
+def told(facts: Facts, system: str) -> dict[str, list[dict[str, Any]]]:
+    """What a system holds of the company at the start, as the `seed` of its stand-in takes it."""
+    teller = {"tryton": "erp"}.get(system, system)
+    rows: dict[str, list[dict[str, Any]]] = importlib.import_module(f"{__name__}.{teller}").rows(facts)
+    return rows
 
 
 def imagine(seed: int, scale: int) -> Facts:

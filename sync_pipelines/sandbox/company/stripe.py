@@ -35,7 +35,7 @@ _FOUNDED = int(datetime(2025, 2, 3, 9, tzinfo=UTC).timestamp())
 """When the catalogue was set up."""
 
 
-def objects(facts: Facts) -> dict[str, list[Object]]:
+def rows(facts: Facts) -> dict[str, list[Object]]:
     """Every object by kind, older ones first."""
     ids, rng = Ids(facts.seed), Random(f"{facts.seed}|stripe")
     prices, counts, deals = _prices(facts, ids), _invoice_counts(facts), facts.deals

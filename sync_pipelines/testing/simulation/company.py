@@ -7,12 +7,14 @@ from functools import cache
 from random import Random
 
 from sync_pipelines.sandbox import company
-from sync_pipelines.sandbox.company import defects, erp, salesforce, stripe
+from sync_pipelines.sandbox.company import defects
 from sync_pipelines.sandbox.company.model import Customer, Deal, Facts, Product
 from sync_pipelines.sandbox.company.moments import FIRST_OPEN_DAY
 
 FAMILIES = 7
 """How many companies of different seeds there are to cut from."""
+
+SYSTEMS = ("salesforce", "stripe", "tryton")
 
 Rows = dict[str, dict[str, list[dict[str, object]]]]
 """What each stand-in is seeded with, by its name."""
@@ -48,7 +50,7 @@ def cut(rng: Random) -> Facts:
 
 def rows(facts: Facts) -> Rows:
     """What every system knows of the company at first."""
-    return {"salesforce": salesforce.rows(facts), "stripe": stripe.objects(facts), "tryton": erp.rows(facts)}
+    return {system: company.told(facts, system) for system in SYSTEMS}
 
 
 def _unknown_to_erp(customer: Customer) -> Customer:
