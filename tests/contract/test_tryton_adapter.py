@@ -372,6 +372,18 @@ def test_a_posted_invoice_is_voided_by_the_credit_note_that_balances_it(erp):
     assert erp.clock.now().date().isoformat() == credit["invoice_date"]
 
 
+def test_a_tax_that_was_entered_by_hand_is_credited_as_it_was_entered(erp):
+    (vat,) = erp.store.find("account.tax", "name", "VAT 20%")
+    by_hand = {"manual": True, "description": "VAT", "account": vat["invoice_account"], "tax": vat["id"]}
+    taxed = erp.invoice("IN-1", taxes=[["create", [{**by_hand, "base": "61.00", "amount": "12.19"}]]])
+    (made,) = erp.adapter.write([replace(taxed, then=("post_taxed",))])
+
+    (outcome,) = erp.adapter.write([void("account.invoice", made.record_id, number="IN-1")])
+
+    assert str(outcome.state) == "confirmed"
+    assert [row["total_amount_cache"] for row in erp.rows("account.invoice")] == ["73.19", "-73.19"]
+
+
 def test_a_void_that_is_sent_twice_credits_once(erp):
     (made,) = erp.adapter.write([erp.invoice("IN-1")])
     request = void("account.invoice", made.record_id, number="IN-1")

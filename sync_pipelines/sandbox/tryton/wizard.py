@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from werkzeug.exceptions import Forbidden
@@ -11,11 +12,13 @@ from sync_pipelines.sandbox.store import Document
 from sync_pipelines.sandbox.tryton import amount, derived
 from sync_pipelines.sandbox.tryton.database import Database
 from sync_pipelines.sandbox.tryton.fault import UserError, unknown
+from sync_pipelines.sandbox.tryton.invoice_tax import MODEL as TAX
 from sync_pipelines.sandbox.tryton.posting import INVOICE, LINE, post
 from sync_pipelines.sandbox.tryton.saving import Writer
 
 NAME = "account.invoice.credit"
 _KEPT = ("company", "party", "invoice_address", "currency", "journal", "account", "payment_term", "type")
+_TAX_KEPT = ("description", "sequence", "manual", "account", "tax")
 _LINE_KEPT = ("sequence", "type", "company", "currency", "unit_price", "description", "unit", "product", "account")
 
 
@@ -53,9 +56,11 @@ class Wizards:
         return made
 
     def _counterpart(self, invoice: Document, day: Any) -> int:
-        """A draft with the same lines, their quantities negated."""
+        """A draft with the same lines, their quantities negated, and the negated taxes that were entered by hand."""
         lines = [self._negated(line) for line in self._database.referring(LINE, "invoice", invoice["id"])]
+        entered = [t for t in self._database.referring(TAX, "invoice", invoice["id"]) if t["manual"]]
         values = {name: invoice[name] for name in _KEPT} | {"invoice_date": day, "lines": [["create", lines]]}
+        values |= {"taxes": [["create", [_negated_tax(each) for each in entered]]]} if entered else {}
         (made,) = Writer(self._database, company=invoice["company"]).create(self._database.model(INVOICE), [values])
         return made
 
@@ -74,3 +79,8 @@ class Wizards:
         cancelled = {"state": "cancelled", "cancel_move": move, **amount.kept(totals)}
         self._database.change(INVOICE, invoice["id"], cancelled)
         self._database.change(INVOICE, credit, {"state": "paid"})
+
+
+def _negated_tax(tax: Document) -> dict[str, Any]:
+    amounts = {name: str(-Decimal(tax[name])) for name in ("base", "amount")}
+    return {name: tax[name] for name in _TAX_KEPT} | amounts
