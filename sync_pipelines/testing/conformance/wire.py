@@ -44,14 +44,17 @@ def credentials_that_are_refused_are_for_a_person(facts: Facts) -> str:
 
 @question()
 def no_message_tells_a_secret(facts: Facts) -> str:
-    secrets = facts.secrets()
+    secrets = [secret for secret in facts.secrets() if secret]
     facts.system.identity()
-    told = [repr(facts.system)]
+    told: list[str] = []
     for fault in (Fault.TOKEN_EXPIRED, Fault.SERVER_ERROR, Fault.PAGE_FOR_PEOPLE, Fault.BODY_CUT_OFF):
         with suppress(NotChecked):
             facts.strike(fault)
             told.append(_message(facts))
-    return "" if not any(secret in text for secret in secrets for text in told) else "a message tells a secret"
+    if not secrets or not told:
+        raise NotChecked("no secrets are named, or nothing that could tell them")
+    told.append(repr(facts.system))
+    return "a message tells a secret" if any(secret in text for secret in secrets for text in told) else ""
 
 
 def _message(facts: Facts) -> str:
