@@ -132,10 +132,8 @@ def test_a_second_run_writes_nothing_and_finds_the_same(first: Ran, second: Ran)
 def test_there_are_findings_only_where_a_person_is_needed(world: World, second: Ran) -> None:
     planted = {defect["domain"] for defect in world.made.truth["defects"].to_pylist() if not defect["mendable"]}
 
-    made = {"pricing"}  # new items have no price: prices are not written to NetSuite
-
-    assert set(second.summary["findings"]) <= planted | made
-    assert second.summary["findings"]["invoice"]["closed_period"] == 2
+    assert set(second.summary["findings"]) <= planted
+    assert second.summary["findings"]["invoice"]["closed_period"] > 0
 
 
 def test_every_object_of_netsuite_is_read_whole_and_has_its_declared_fields(second: Ran) -> None:

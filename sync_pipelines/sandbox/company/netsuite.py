@@ -1,7 +1,8 @@
 """The company as its NetSuite account tells it: the same books as the ERP's, kept with other ids.
 
 Customers and documents are those that the ERP has, with what is wrong there; of the customers without documents some
-are missing here, and some have an old phone number.
+are missing here, and some have an old phone number. Items are all there: they come with their prices, which nobody
+else writes here.
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ def rows(facts: Facts) -> dict[str, list[Row]]:
         each.party_code: _customer(each, FIRST_ID + n, rng, is_stale=each.party_code in stale)
         for n, each in enumerate(known)
     }
-    products = [product for product in facts.products if product.in_erp]
-    items = {product.code: _item(product, FIRST_ID + n, rng) for n, product in enumerate(products)}
+    items = {product.code: _item(product, FIRST_ID + n, rng) for n, product in enumerate(facts.products)}
     written = _Documents(
         {code: row["id"] for code, row in customers.items()}, {c: r["id"] for c, r in items.items()}, rng
     )
