@@ -121,6 +121,40 @@ def test_a_read_costs_one_call_for_a_thousand_rows_and_one_where_nothing_changed
     assert not news
 
 
+def looks(account: Account) -> dict[str, bool]:
+    """Whether anything changed in each mapped object since it was read, as a sensor asks."""
+    shapes = mappings.objects("netsuite")
+    cursors: dict[str, Any] = {}
+    for name, shape in shapes.items():
+        for page in account.adapter.read(name, shape, None):
+            cursors[name] = page.cursor
+    account.clock.advance(5)
+    account.spent()
+    return {name: account.adapter.changed(name, cursors.get(name)) for name in shapes}
+
+
+def test_a_look_at_everything_costs_one_call_where_nothing_changed(account: Account) -> None:
+    account.posted()
+
+    assert not any(looks(account).values())
+    assert account.spent() == {QUERY: 1}
+
+    account.clock.advance(5)
+    account.customers(1, at="2026-11-23T12:00:10Z", first=77)
+    assert account.adapter.changed("customer", {"at": "2026-11-23 04:00:05", "id": "1"})
+    assert not account.adapter.changed("invoice", {"at": "2026-11-23 04:00:00", "id": "1"})
+
+
+def test_a_role_that_may_not_see_everything_is_asked_object_by_object(account: Account) -> None:
+    detail = {"o:errorCode": "INVALID_PARAMETER", "detail": "Record 'pricing' was not found."}
+    refusal = Rule(route="", kind="status", status=400, body={"o:errorDetails": [detail]})
+    account.posted()
+    account.wire.strike(refusal, lambda call: b"UNION ALL" in (call.body or b""))
+
+    assert not any(looks(account).values())
+    assert account.adapter.changed("invoice", {"at": "2026-11-20 04:00:00", "id": "1"})
+
+
 def test_a_hundred_records_are_written_by_a_job_in_four_calls(account: Account) -> None:
     requests = [customer(f"N{number}") for number in range(100)]
     account.adapter.identity()

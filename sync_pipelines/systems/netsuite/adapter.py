@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,13 +32,14 @@ from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.netsuite import answer
 from sync_pipelines.systems.netsuite.auth import auth_of
-from sync_pipelines.systems.netsuite.source import KEYS, VERSION, Key, Source, behind, in_lists, source_of, text
+from sync_pipelines.systems.netsuite.source import KEYS, POLLED, VERSION, Key, Source, behind, in_lists, source_of, text
 from sync_pipelines.systems.netsuite.write import BATCH_MAX, Writer
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split, Splitter
 
 PAGE_MAX = 1000
+POLL_SECONDS = 1.0
 QUERY = "/services/rest/query/v1/suiteql"
 
 PASSPORT = Passport(
@@ -95,7 +97,11 @@ class NetSuite:
         self.passport = replace(passport, zone=str(zone))
         self.calls = wire.calls
         self._wire = wire
+        self._clock = clock
         self._zone = zone
+        self._polled: tuple[datetime, dict[str, Key]] | None = None
+        self._asks_alone = False
+        """The role may not see all that is asked for together."""
         self._writer = Writer(wire, clock=clock, query=self._rows)
         self._splitter = Splitter(("items",), {"id": str, VERSION: str | None})
 
@@ -131,12 +137,18 @@ class NetSuite:
         return (page.columns["id"] for page in pages)
 
     def changed(self, object: str, since: Cursor | None) -> bool:
-        """One query for one row past the cursor. Lists that are read whole are no news: every run reads them."""
+        """Whether the last change is past the cursor: one call tells the last changes of all objects, for a second.
+
+        Lists that are read whole are no news: every run reads them.
+        """
         source = source_of(object)
         if not source.modified:
             return since is None
-        where = [source.past(behind(_key(since), 0, self._zone))] if since else []
-        return len(self._records(source, {}, where, limit=1)) > 0
+        start = behind(_key(since), 0, self._zone) if since else None
+        newest = self._last_changes() if object in POLLED else None
+        if newest is None:
+            return len(self._records(source, {}, [source.past(start)] if start else [], limit=1)) > 0
+        return object in newest and (start is None or newest[object] > start)
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         source, found = source_of(object), dict[str, Found]()
@@ -175,6 +187,21 @@ class NetSuite:
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise FixConfiguration(f"{answer.DECLARED_IN} names what this account does not show:\n{listed}")
+
+    def _last_changes(self) -> Mapping[str, Key] | None:
+        """The last change of each polled object; None where the role may not see them all."""
+        now = self._clock.now()
+        if self._asks_alone:
+            return None
+        if self._polled and (now - self._polled[0]).total_seconds() < POLL_SECONDS:
+            return self._polled[1]
+        try:
+            rows = self._rows(" UNION ALL ".join(source_of(name).newest(name) for name in POLLED))
+        except FixConfiguration:
+            self._asks_alone = True
+            return None
+        self._polled = (now, {row["object"]: (row[VERSION], int(row["id"])) for row in rows})
+        return self._polled[1]
 
     def _read_changes(self, source: Source, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         done = _key(since) if since else None

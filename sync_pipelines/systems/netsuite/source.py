@@ -58,6 +58,13 @@ class Source:
         where = [] if after is None else [f"{self.key} > {after}"]
         return f"SELECT {self.key} AS id FROM {self.tables}{self.filter(where)} ORDER BY {self.key}"
 
+    def newest(self, name: str) -> str:
+        """The last change of all, under a name: one of several that a union puts into one call."""
+        stamp = f"TO_CHAR({self.modified}, '{MOMENT}') AS {VERSION}"
+        last = f"ORDER BY {self.modified} DESC, {self.key} DESC FETCH FIRST 1 ROWS ONLY"
+        one = f"SELECT {text(name)} AS object, {self.key} AS id, {stamp} FROM {self.tables}{self.filter(())} {last}"
+        return f"SELECT * FROM ({one})"
+
     def past(self, key: Key) -> str:
         """What was changed after a key."""
         at = f"TO_TIMESTAMP({text(key[0])}, '{MOMENT}')"
@@ -137,6 +144,9 @@ SOURCES = {
     "salesTaxItem": _list("salestaxitem"),
     "accountingPeriod": _list("accountingperiod"),
 }
+
+POLLED = tuple(name for name, source in SOURCES.items() if source.modified and name != "customerPayment")
+"""The record types whose last changes are asked for together."""
 
 KEYS = {name: "externalid" for name, source in SOURCES.items() if source.is_keyed}
 
