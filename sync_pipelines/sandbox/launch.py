@@ -14,7 +14,18 @@ from sync_pipelines.sandbox.faults import FaultPlan
 from sync_pipelines.sandbox.server import serve
 from sync_pipelines.sandbox.store import Store
 
-VENDORS = ("chargebee", "ecc", "gainsight", "hubspot", "netsuite", "salesforce", "stripe", "tryton", "zendesk")
+VENDORS = (
+    "chargebee",
+    "ecc",
+    "gainsight",
+    "hubspot",
+    "netsuite",
+    "s4hana",
+    "salesforce",
+    "stripe",
+    "tryton",
+    "zendesk",
+)
 
 
 def open_sandbox(

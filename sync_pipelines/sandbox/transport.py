@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from email.message import Message
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -92,6 +94,17 @@ def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     return environ
 
 
+class _Raw(io.BytesIO):
+    """The body, with the headers where `requests` looks for cookies."""
+
+    def __init__(self, body: bytes, headers: list[tuple[str, str]]) -> None:
+        super().__init__(body)
+        message = Message()
+        for name, value in headers:
+            message[name] = value
+        self._original_response = SimpleNamespace(msg=message)
+
+
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
@@ -104,7 +117,7 @@ def _response(
     response.reason = status[4:]
     response.headers = CaseInsensitiveDict(headers)
     response.encoding = get_encoding_from_headers(response.headers)
-    response.raw = io.BytesIO(body)
+    response.raw = _Raw(body, headers)
     response.url = request.url or ""
     response.request = request
     return response
