@@ -238,6 +238,21 @@ def test_pages_have_links_and_an_offset_that_is_no_multiple_of_the_limit_is_refu
     assert stocked.get("/record/v1/customer", params={"limit": 1})["totalResults"] == 1
 
 
+def test_records_are_read_whole_or_in_part_alone_or_several(stocked: Witness) -> None:
+    stocked.put("/record/v1/invoice/eid:INV-1", json=INVOICE)
+
+    whole = stocked.get("/record/v1/invoice/eid:INV-1", params={"expandSubResources": "true"})
+    part = stocked.get("/record/v1/invoice/eid:INV-1", params={"fields": "tranDate,item"})
+    several = stocked.get("/record/v1/invoice", params={"expandRecords": "true", "ids": f"eid:INV-1,{whole['id']}"})
+
+    (line,) = whole["item"]["items"]
+    assert (line["line"], line["quantity"], line["amount"], line["item"]["refName"]) == (1, 5, 500.5, "SKU-1")
+    assert (whole["total"], whole["lastModifiedDate"][-1]) == (500.5, "Z")
+    assert set(part) == {"links", "id", "tranDate", "item"}
+    assert "items" not in part["item"]
+    assert [row["id"] for row in several["items"]] == [whole["id"]] * 2
+
+
 def test_times_in_queries_are_those_of_the_accounts_zone_and_in_records_utc(stocked: Witness) -> None:
     read = stocked.get("/record/v1/customer/eid:C-1")
     (row,) = stocked.query("SELECT TO_CHAR(lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS lm FROM customer")
@@ -321,7 +336,9 @@ def test_a_batch_is_a_job_whose_records_succeed_and_fail_by_themselves(stocked: 
     assert [result.status_code for result in results] == [204, 400]
     assert "/invoice/" in results[0].headers["Location"]
     assert (again.status_code, again.json()["title"], again.headers["Location"]) == (400, "Conflict", location)
-    assert len(stocked.send("GET", f"{location}/task").json()["items"]) == 2
+    tasks = stocked.send("GET", f"{location}/task").json()["items"]
+    assert [task["progress"] for task in tasks] == ["succeeded", "failed"]
+    assert stocked.send("GET", f"{location}/task/2").json()["id"] == "2"
 
 
 def test_a_batch_of_more_than_a_hundred_records_is_refused(stocked: Witness) -> None:

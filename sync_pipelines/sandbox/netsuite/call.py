@@ -11,7 +11,6 @@ import msgspec
 from werkzeug.wrappers import Request, Response
 
 from sync_pipelines.sandbox.netsuite import suiteql
-from sync_pipelines.sandbox.netsuite.access import Concurrency
 from sync_pipelines.sandbox.netsuite.books import Books
 from sync_pipelines.sandbox.netsuite.job import Jobs, Result
 from sync_pipelines.sandbox.netsuite.refusal import Broken, Refusal, invalid
@@ -31,7 +30,6 @@ class Served(Protocol):
     schema: Schema
     books: Books
     jobs: Jobs
-    concurrency: Concurrency
 
     def query(self, text: str, params: list[Any]) -> list[dict[str, Any]]: ...
 
@@ -54,9 +52,6 @@ class Call:
                 return self._query()
             case "describe":
                 return encoded(schema_of(self._record()))
-            case "limits":
-                limit = self.vendor.concurrency.limit
-                return encoded({"accountConcurrencyLimit": limit, "accountUnallocatedConcurrencyLimit": limit})
             case "job":
                 return encoded(self.vendor.jobs.job(self.arguments))
             case "tasks":

@@ -57,8 +57,7 @@ class Broken(Exception):
     """A rule of the business is broken: the account words it, and its code is only known inside."""
 
     def __init__(self, reason: str, message: str, path: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason
+        super().__init__(f"{reason}: {message}")
         self.message = message
         self.path = path
 

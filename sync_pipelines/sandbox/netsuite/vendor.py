@@ -28,11 +28,9 @@ from sync_pipelines.sandbox.store import Store
 
 _QUERY = "/services/rest/query/v1/suiteql"
 _CATALOG = f"{RECORDS}/metadata-catalog/<record>"
-_GOVERNANCE = "/services/rest/system/v1/governanceLimits"
 _RULES = (
     ("POST", TOKEN_PATH, "token"),
     ("POST", _QUERY, "query"),
-    ("GET", _GOVERNANCE, "limits"),
     ("GET", _CATALOG, "describe"),
     ("GET", f"{JOBS}/<int:job>", "job"),
     ("GET", f"{JOBS}/<int:job>/task", "tasks"),
