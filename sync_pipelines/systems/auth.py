@@ -39,18 +39,19 @@ class Signer(Protocol):
 
 
 class ApiKey:
-    """A key that never expires by itself, sent as a bearer token."""
+    """A key that never expires by itself, sent as a bearer token, or as it is in a header of its own."""
 
-    def __init__(self, system: str, key: str, *, setting: str = "api_key") -> None:
+    def __init__(self, system: str, key: str, *, setting: str = "api_key", header: str = "") -> None:
         self._system = system
         self._key = key
         self._setting = setting
+        self._header = header
 
     def __repr__(self) -> str:
         return f"ApiKey({self._system!r}, <hidden>)"
 
     def headers(self, session: requests.Session) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._key}"}
+        return {self._header: self._key} if self._header else {"Authorization": f"Bearer {self._key}"}
 
     def renew(self) -> None:
         raise FixConfiguration(
@@ -92,7 +93,8 @@ class ClientCredentials:
 
     `scope` is asked for where it is not empty; with `as_json` the request is no form but a JSON object. A system that
     wants a signed assertion in place of id and secret is given one by `assertion`, fresh for each token. A
-    `refresh_token` makes it the flow of that name. With a `clock` a token is renewed shortly before it expires.
+    `refresh_token` makes it the flow of that name. With a `clock` a token is renewed shortly before it expires. With
+    `as_basic` id and secret go in the header of Basic authentication.
     """
 
     def __init__(
@@ -108,8 +110,10 @@ class ClientCredentials:
         assertion: Callable[[], str] | None = None,
         refresh_token: str = "",
         clock: Clock | None = None,
+        as_basic: bool = False,
     ) -> None:
         self._system = system
+        self._as_basic = as_basic
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
@@ -156,9 +160,10 @@ class ClientCredentials:
     def _fetch(self) -> _Token:
         form = self._form()
         body: dict[str, Any] = {"json": form} if self._as_json else {"data": form}
+        auth: Any = (self._client_id, self._client_secret) if self._as_basic else as_is
         try:
             response = self._session.post(
-                self._token_url, timeout=TOKEN_TIMEOUT, allow_redirects=False, auth=as_is, **body
+                self._token_url, timeout=TOKEN_TIMEOUT, allow_redirects=False, auth=auth, **body
             )
         except requests.RequestException as error:
             raise RetryLater(self._unreachable(error)) from None
@@ -175,6 +180,8 @@ class ClientCredentials:
             return {**form, "client_assertion_type": ASSERTION, "client_assertion": self._assertion()}
         if self._refresh_token:
             form |= {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
+        if self._as_basic:
+            return form
         return {**form, "client_id": self._client_id, "client_secret": self._client_secret}
 
     def _unreachable(self, error: requests.RequestException) -> str:

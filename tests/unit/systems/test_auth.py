@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from sync_pipelines.errors import FixConfiguration, RetryLater
-from sync_pipelines.systems.auth import ClientCredentials
+from sync_pipelines.systems.auth import ApiKey, ClientCredentials
 
 TOKEN = (200, b'{"access_token":"00D!one","instance_url":"http://acme.test","token_type":"Bearer"}')
 LATER = (200, b'{"access_token":"00D!two","instance_url":"http://acme.test"}')
@@ -119,3 +119,22 @@ def test_a_refresh_token_makes_it_the_flow_of_that_name(scripted):
 
     assert "grant_type=refresh_token" in far_end.sent[0].body
     assert "refresh_token=r3fresh" in far_end.sent[0].body
+
+
+def test_id_and_secret_go_in_a_header_where_the_system_wants_that(scripted):
+    wire, far_end = scripted(TOKEN)
+    url = "http://crm.test/token"
+    auth = ClientCredentials("cs", url, "client", "s3cr3t", session=wire.session, as_basic=True)
+
+    auth.headers(wire.session)
+
+    (request,) = far_end.sent
+    assert request.headers["Authorization"] == "Basic Y2xpZW50OnMzY3IzdA=="
+    assert request.body == "grant_type=client_credentials"
+
+
+def test_a_key_goes_in_a_header_of_its_own_where_the_system_wants_that():
+    key = ApiKey("cs", "s3cr3t", header="accesskey")
+
+    assert key.headers(requests.Session()) == {"accesskey": "s3cr3t"}
+    assert "s3cr3t" not in repr(key)
