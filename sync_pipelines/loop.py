@@ -522,8 +522,8 @@ class Loop:
     def _links(self) -> Iterator[None]:
         """The links, and what they were, as relations, over one unchanging snapshot of the lake."""
         with (
-            self.lake.relation("links", self.ledger.open_links()),
-            self.lake.relation("former_links", self.ledger.former_links()),
+            self.lake.relation("links", self.ledger.open_links(), copied=True),
+            self.lake.relation("former_links", self.ledger.former_links(), copied=True),
             self.lake.transaction(),
         ):
             yield

@@ -34,7 +34,7 @@ class Lake(Protocol):
         """The columns of a table; none where there is no such table."""
         ...
 
-    def relation(self, name: str, table: pa.Table) -> AbstractContextManager[None]:
+    def relation(self, name: str, table: pa.Table, *, copied: bool = False) -> AbstractContextManager[None]:
         """An Arrow table that queries may name while the block runs."""
         ...
 
