@@ -13,7 +13,7 @@ import requests
 
 from sync_pipelines.engine.port import Cursor, Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
-from sync_pipelines.errors import FixConfiguration, RetryLater, SetAside
+from sync_pipelines.errors import FixConfiguration, MalformedPage, RetryLater, SetAside
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.faults import Rule
 from sync_pipelines.sandbox.gainsight import seed
@@ -138,6 +138,13 @@ def test_an_order_that_never_settles_is_not_taken_for_a_whole_read() -> None:
 
     with pytest.raises(RetryLater, match="another order"):
         list(Query(ask, []).since(0))
+
+
+def test_pages_that_go_back_in_time_are_not_walked_in_circles() -> None:
+    rows = [Record(f"r{number}", 10**9 - 1000 * number, b"{}") for number in range(PAGE_MAX)]
+
+    with pytest.raises(MalformedPage, match="before the time"):
+        list(Query(lambda body: rows, []).since(10**9))
 
 
 @pytest.mark.parametrize("object", [STEPS, PLANS])

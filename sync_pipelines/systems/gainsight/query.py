@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sync_pipelines.errors import RetryLater
+from sync_pipelines.errors import MalformedPage, RetryLater
 from sync_pipelines.systems.gainsight.record import ID, MODIFIED, Record
 
 PAGE_MAX = 5000
@@ -51,6 +51,8 @@ class Query:
                 return
             last, second = rows[-1].key, rows[-1].at // 1000
             same = [row for row in rows if row.at // 1000 == second]
+            if low is not None and second < low:
+                raise MalformedPage("Gainsight gives records that changed before the time that was asked for")
             if second == low:
                 given |= {row.key for row in same}
                 offset += len(rows) - 1
