@@ -174,7 +174,10 @@ class Books:
                 raise unknown_property(name, entities.name)
             if one.is_readonly:
                 raise invalid(f"Property '{name}' of {entities.name} can't be given")
-            values[name] = value.kept(one, each)
+            told = value.kept(one, each)
+            values[name] = (
+                told.upper() if one.type == "String" and "upper" in one.marks and self.settings.capitals else told
+            )
         return values
 
     def _numbered(self, entities: EntitySet, row: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An assumption: whether a new business partner has a time of change beside that of its creation."""
     children_touch: bool = True
     """An assumption: whether a change to an address or a tax number changes its business partner's time, too."""
+    capitals: bool = True
+    """An assumption: whether the system itself turns letters into capitals where the metadata say UpperCase."""
     first_number: int = 10_000_001
 
     @property

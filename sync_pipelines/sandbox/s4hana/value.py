@@ -91,9 +91,9 @@ def day(moment: datetime) -> str:
 def _text(one: Property, given: Any) -> str:
     if not isinstance(given, str):
         raise invalid(f"Property '{one.name}' has an invalid value")
-    if len(given) > one.sizes[0]:
+    if len(given.encode("utf-16-le")) // 2 > one.sizes[0]:
         raise facet(one.name)
-    return (given.upper() if "upper" in one.marks else given).rstrip(" ")
+    return given.rstrip(" ")
 
 
 def _decimal(one: Property, given: Any) -> str:
