@@ -244,6 +244,13 @@ def test_an_address_that_is_not_listed_is_for_a_person(tenant: Tenant) -> None:
         tenant.read()
 
 
+def test_credentials_that_are_refused_as_forbidden_are_for_a_person_too(tenant: Tenant) -> None:
+    tenant.settings(access_key="made anew", unauthorized_status=403)
+
+    with pytest.raises(FixConfiguration, match="GS_APIG_2401"):
+        tenant.read()
+
+
 def test_the_limit_of_a_minute_is_waited_for(tenant: Tenant) -> None:
     tenant.settings(calls_per_minute=2)
 
