@@ -40,9 +40,7 @@ class Query:
             rows = self._page(low, offset)
             if offset and (not rows or rows[0].key != last):
                 if not turns:
-                    raise RetryLater(
-                        "Gainsight gives records in another order each time: more of them change than move"
-                    )
+                    raise RetryLater("Gainsight gives records in another order each time: no read of them is whole")
                 offset, turns = 0, turns - 1
                 continue
             if fresh := [row for row in rows if row.key not in given]:
