@@ -1,4 +1,4 @@
-"""The Gainsight stand-in's wire, call by call, against the vendor's pages; nobody else's client for it is known."""
+"""The Gainsight stand-in's wire, call by call, against the vendor's pages; no package with another client is known."""
 
 from __future__ import annotations
 
