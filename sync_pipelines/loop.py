@@ -31,6 +31,7 @@ from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
+from sync_pipelines.engine.doubt import AWAITED
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, State
@@ -269,14 +270,14 @@ class Loop:
             hold = hold or self.reach.hold(target)
             if hold is None and not assessed.waiting:
                 self.ledger.close_plan(plan.plan_id)
-        states = Counter(each.state for each in self.ledger.writes(plan.plan_id))
-        for key, outcome in ended.items():
-            states[outcome.state] += open_ones[key].plan_id != plan.plan_id
+        told = [(each.state, each.code) for each in self.ledger.writes(plan.plan_id)]
+        told += [(o.state, o.code) for key, o in ended.items() if open_ones[key].plan_id != plan.plan_id]
+        states = Counter(state for state, _ in told)
         counted = {state.value: count for state, count in states.items() if count}
         waiting = len(assessed.waiting)
         sent = Counter(counted) - Counter({State.PLANNED.value: waiting})
         queued = str(hold) if hold and sent[State.PLANNED.value] else ""
-        checks = applying.checks(domain, target, sent, queued=queued)
+        checks = applying.checks(domain, target, sent, queued=queued, awaited=told.count((State.IN_DOUBT, AWAITED)))
         applied = Applied(domain, target, plan.plan_id, counted, checks, queued, waiting, assessed.past)
         return self._kept(f"{domain}/writes/{target}", applied)
 
@@ -285,7 +286,8 @@ class Loop:
         self._reread(domain)
         settings, pairs = self.topology.domains[domain], self.topology.pairs(domain)
         assessed = approval.open_plans(self.ledger, self.topology, now=self.clock.now(), domain=domain)
-        waiting = pa.Table.from_pylist(approval.waiting_rows(assessed, self.topology), schema=reconciling.WAITING)
+        rows = [*approval.waiting_rows(assessed, self.topology), *self._awaited_rows(domain)]
+        waiting = pa.Table.from_pylist(rows, schema=reconciling.WAITING)
         with (
             self.lake.relation("dead_letters", self.ledger.dead_letters(domain)),
             self.lake.relation("moved_writes", self.ledger.moved_writes(domain)),
@@ -433,6 +435,15 @@ class Loop:
         if any(each.code in (applying.NOT_SENT, applying.UNREAD) for each in ended.values()):
             self.reach.suspect(target)
         return ended
+
+    def _awaited_rows(self, domain: str) -> Iterator[dict[str, Any]]:
+        """Writes that a system has and tells of in a later window, as what they wait for."""
+        targets = self.topology.domains[domain].targets
+        for each in (found for target in targets for found in self.ledger.in_doubt(target, domain=domain)):
+            if each.code == AWAITED:
+                fields = [change.field for change in each.write.changes]
+                target, link_id = each.write.target, each.write.link_id
+                yield {"target": target, "link_id": link_id, "message": each.message, "fields": fields}
 
     def _wanted(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> set[str]:
         """The writes that may be sent: those of the plan, and of earlier ones those that it would make again."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.doubt import (
+    AWAITED,
     UNSETTLED,
     Attempted,
     Fate,
@@ -94,7 +95,7 @@ def apply(
     ready = course.without_overtaken(fresh, open_ones)
     course.wanted = {_id(w) for w in ready}
     course.send(ready, seen=False)
-    course.settle([w for w in ready if course.is_in_doubt(w)])
+    course.settle([w for w in ready if course.is_in_doubt(w) and not course.is_awaited(w)])
     return course.ended
 
 
@@ -125,6 +126,7 @@ class _Course:
         self.unproven |= {_id(w) for w in writes}
         self._repeat(writes)
         doubtful = [w for w in writes if _id(w) not in self.ended or self.is_in_doubt(w)]
+        doubtful = [w for w in doubtful if not self.is_awaited(w)]
         waiting = self._look([w for w in doubtful if not self._was_read(w)])
         waiting += [w for w in doubtful if self._was_read(w)]
         soon = [w for w in waiting if self._unsettled_for(w) <= self.on.patience]
@@ -145,6 +147,11 @@ class _Course:
     def is_in_doubt(self, write: Write) -> bool:
         ended = self.ended.get(_id(write))
         return ended is not None and ended.state is State.IN_DOUBT
+
+    def is_awaited(self, write: Write) -> bool:
+        """Whether the system has it, and tells later what became of it."""
+        ended = self.ended.get(_id(write))
+        return ended is not None and (ended.state, ended.code) == (State.IN_DOUBT, AWAITED)
 
     # Sending
 
@@ -257,7 +264,7 @@ class _Course:
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         known = [
-            replace(outcome, state=State.IN_DOUBT)
+            replace(outcome, state=State.IN_DOUBT, code=AWAITED if self._was_awaited(outcome.write_id) else NOT_SENT)
             if outcome.code == NOT_SENT and outcome.write_id in self.unproven
             else outcome
             for outcome in outcomes
@@ -271,10 +278,10 @@ class _Course:
     def _repeat(self, writes: Sequence[Write]) -> None:
         """Where the system knows a repeated write by its key, the repeat itself says what became of the first.
 
-        Not so for an update: had it never arrived, it would now overwrite what somebody else did since.
+        Not so for an update, unless it is known to have arrived: it would now overwrite what somebody else did since.
         """
-        creates = [w for w in writes if w.request.operation is not Operation.UPDATE and _id(w) in self.wanted]
-        repeats = [w for w in creates if self._may_repeat(w)]
+        safe = [w for w in writes if w.request.operation is not Operation.UPDATE or self._was_awaited(_id(w))]
+        repeats = [w for w in safe if _id(w) in self.wanted and self._may_repeat(w)]
         self.send(repeats, seen=True)
         self.repeated |= {_id(w) for w in repeats}
 
@@ -331,6 +338,10 @@ class _Course:
         known = self.attempted.get(_id(write))
         return known is not None and known.was_read
 
+    def _was_awaited(self, write_id: str) -> bool:
+        known = self.attempted.get(write_id)
+        return known is not None and known.is_awaited
+
     def _unsettled_for(self, write: Write) -> float:
         """Seconds until the effect of the latest call would have appeared, if there is one."""
         now, known = self.on.clock.now(), self.attempted.get(_id(write))
@@ -382,13 +393,19 @@ def overtaken(domain: str, target: str, plan_id: str) -> Applied:
     return Applied(domain, target, plan_id, {}, checks=told)
 
 
-def checks(domain: str, target: str, states: Mapping[str, int], *, queued: str = "") -> tuple[Check, ...]:
-    """What became of a plan, as claims; `queued` says why writes that are still planned were not sent yet."""
+def checks(
+    domain: str, target: str, states: Mapping[str, int], *, queued: str = "", awaited: int = 0
+) -> tuple[Check, ...]:
+    """What became of a plan, as claims; `queued` says why writes that are still planned were not sent yet.
+
+    Of the writes in doubt the system has `awaited`, and tells of them in a later window: that is no failure yet.
+    """
     subject = f"{domain}/writes/{target}"
     counted = Counter(states)
-    unsure = counted[State.IN_DOUBT] + counted[State.INTENT]
-    waiting = counted[State.PLANNED] if queued else 0
+    unsure = counted[State.IN_DOUBT] + counted[State.INTENT] - awaited
+    waiting = awaited + (counted[State.PLANNED] if queued else 0)
     failed = sum(counted.values()) - counted[State.CONFIRMED] - waiting
+    later = f"{awaited} were sent and wait for the acknowledgement of {target}" if awaited else ""
     return (
         Check(
             name="all_confirmed",
@@ -396,14 +413,19 @@ def checks(domain: str, target: str, states: Mapping[str, int], *, queued: str =
             claim=f"{target} confirmed every planned {domain} write.",
             result=Result.FAILED if failed else Result.NOT_CHECKED if waiting else Result.PASSED,
             count=failed or waiting,
-            reason=queued if waiting else "" if states else "nothing was to be written",
+            reason="; ".join(filter(None, (queued, later)))
+            if waiting
+            else ""
+            if states
+            else "nothing was to be written",
         ),
         Check(
             name="nothing_in_doubt",
             subject=subject,
             claim=f"Of every {domain} write sent to {target} it is known whether it was committed.",
-            result=Result.FAILED if unsure else Result.PASSED,
-            count=unsure,
+            result=Result.FAILED if unsure else Result.NOT_CHECKED if awaited else Result.PASSED,
+            count=unsure or awaited,
+            reason="" if unsure else later,
             blocking=True,
         ),
     )

@@ -20,19 +20,27 @@ from sync_pipelines.engine.port import Found, Operation, Passport, Shape, System
 
 UNSETTLED = "unsettled"
 """The code of a write that was looked for and not found, at a time when that proved nothing."""
+AWAITED = "awaited"
+"""The code of a write in doubt that has arrived, and of which the system tells later: it is asked again in each run.
+
+The adapter says so of a system that works in batch windows. As long as it does, nothing is wrong: asked to carry the
+write out once more, such a system never does it twice, and says what became of the first.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
     """When calls left with a write: the first one ever, and the latest with its end (None: nobody saw it end).
 
-    `was_read`: since the latest call it was looked for once, and not found.
+    `was_read`: since the latest call it was looked for once, and not found. `is_awaited`: the system said that it will
+    tell what became of it.
     """
 
     first_at: datetime
     started_at: datetime
     ended_at: datetime | None = None
     was_read: bool = False
+    is_awaited: bool = False
 
 
 class Fate(StrEnum):
@@ -66,6 +74,8 @@ def given_up_at(attempted: Attempted | None, *, now: datetime, call_seconds: flo
 
 def may_repeat(passport: Passport, attempted: Attempted | None, *, now: datetime) -> bool:
     """Whether the system still recognises the write's idempotency key: then a repeat is the read-back."""
+    if attempted is not None and attempted.is_awaited:
+        return True
     if attempted is None or not passport.idempotency_seconds:
         return False
     known_until = attempted.first_at + timedelta(seconds=passport.idempotency_seconds - passport.settling_seconds)

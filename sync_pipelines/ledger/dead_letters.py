@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, and_, not_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
+from sync_pipelines.engine.doubt import AWAITED
 from sync_pipelines.engine.match import ADDED, ENDED
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.port import Operation, State
@@ -47,7 +48,7 @@ class Letter:
 def dead_letters(connection: Connection, domain: str) -> pa.Table:
     """The newest write of each target and link that was sent, where it came to nothing; `fields` are those it has.
 
-    One that was planned again since, or that something newer put right, is none.
+    One that was planned again since, that something newer put right, or that awaits its acknowledgement, is none.
     """
     latest = (
         select(writes)
@@ -57,7 +58,9 @@ def dead_letters(connection: Connection, domain: str) -> pa.Table:
         .subquery()
     )
     names = ("target", "link_id", "write_id", "state", "code", "message", "changes")
-    found = connection.execute(select(*[latest.c[n] for n in names]).where(latest.c.state != State.CONFIRMED))
+    awaited = and_(latest.c.state == State.IN_DOUBT, latest.c.code == AWAITED)
+    came_to_nothing = select(*[latest.c[n] for n in names]).where(latest.c.state != State.CONFIRMED, not_(awaited))
+    found = connection.execute(came_to_nothing)
     return pa.Table.from_pylist([_told(row._mapping) for row in found], schema=_COLUMNS)
 
 

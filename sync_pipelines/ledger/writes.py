@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, and_, func, literal, or_, select, upd
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from sync_pipelines.engine.apply import DRIFTED
-from sync_pipelines.engine.doubt import UNSETTLED, Attempted
+from sync_pipelines.engine.doubt import AWAITED, UNSETTLED, Attempted
 from sync_pipelines.engine.plan import Change as FieldChange
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
@@ -257,7 +257,13 @@ def attempted(connection: Connection, write_ids: Sequence[str]) -> dict[str, Att
         .order_by(attempts.c.write_id, attempts.c.number.desc())
     )
     return {
-        row.write_id: Attempted(row.first_at, row.started_at, row.ended_at, was_read=row.code == UNSETTLED)
+        row.write_id: Attempted(
+            row.first_at,
+            row.started_at,
+            row.ended_at,
+            was_read=row.code == UNSETTLED,
+            is_awaited=row.code == AWAITED,
+        )
         for row in connection.execute(query)
     }
 

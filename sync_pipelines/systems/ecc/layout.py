@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from unicodedata import category
 
 from sync_pipelines.errors import SetAside
 
@@ -45,8 +46,8 @@ class Layout:
             raise SetAside(
                 f"a value is longer than the {self.widths[name]} characters of {where}", code="too_long", fields=(name,)
             )
-        if not value.isprintable():
-            raise SetAside(f"a value of {where} holds a sign that ends a line", code="not_printable", fields=(name,))
+        if any(category(sign) == "Cc" for sign in value):
+            raise SetAside(f"a value of {where} holds a control character", code="not_printable", fields=(name,))
         return value.ljust(self.widths[name])
 
 

@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, Application, apply
-from sync_pipelines.engine.doubt import UNSETTLED, Attempted, holds
+from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, Application, apply, checks
+from sync_pipelines.engine.doubt import AWAITED, UNSETTLED, Attempted, holds
+from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.plan import Change, Write
-from sync_pipelines.engine.port import Locking, Operation, Outcome, Request, State
+from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, State
 from sync_pipelines.errors import InDoubt, RetryLater, SetAside
 from sync_pipelines.testing.memory import BEGINNING, PASSPORT, MemorySystem
 
@@ -463,3 +464,62 @@ def test_targets_are_read_again_batch_by_batch_just_before_they_are_written() ->
 )
 def test_a_record_holds_a_body_when_every_field_of_it_says_the_same(payload: bytes, body: dict, same: bool) -> None:
     assert holds(payload, body) is same
+
+
+class Batching(MemorySystem):
+    """Takes every write, and tells only later what became of it."""
+
+    told: Mapping[str, Outcome] = {}
+
+    def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        self.sent += [each.write_id for each in requests]
+        waits = [Outcome(each.write_id, State.IN_DOUBT, None, AWAITED, "its window is at 22:00") for each in requests]
+        return [self.told.get(each.write_id, each) for each in waits]
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        raise AssertionError("nothing is looked for while the system says that it will tell")
+
+
+AT = Attempted(BEGINNING, BEGINNING, BEGINNING, is_awaited=True)
+
+
+def test_what_the_system_tells_of_later_is_left_alone_for_this_run() -> None:
+    system = Batching(passport=replace(PASSPORT, locking=Locking.NONE))
+
+    ended, book = carried_out(system, [write("a"), write("b", record_id="b", version="1")])
+
+    assert {(each.state, each.code) for each in ended.values()} == {(State.IN_DOUBT, AWAITED)}
+    assert sorted(system.sent) == ["w-a", "w-b"]
+    assert {each.message for each in book.outcomes} == {"its window is at 22:00"}
+
+
+@pytest.mark.parametrize("record_id", [None, "a"])
+@pytest.mark.parametrize("state", [State.CONFIRMED, State.REFUSED])
+def test_a_later_run_asks_again_and_takes_the_word_of_the_system(record_id: str | None, state: State) -> None:
+    system = Batching()
+    system.told = {"w-a": Outcome("w-a", state, "7", "told")}
+    book = Book(calls={"w-a": AT})
+
+    ended = apply(application(system, book), [write("a", record_id=record_id)], {"w-a": State.IN_DOUBT})
+
+    assert (ended["w-a"].state, ended["w-a"].code, system.sent) == (state, "told", ["w-a"])
+
+
+def test_a_write_that_is_awaited_and_no_longer_wanted_is_looked_for_and_never_sent() -> None:
+    system = MemorySystem(passport=replace(PASSPORT, settling_seconds=100_000))
+    book = Book(calls={"w-a": AT})
+
+    ended = apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT}, wanted=[])
+
+    assert (ended["w-a"].state, ended["w-a"].code, system.sent) == (State.IN_DOUBT, UNSETTLED, [])
+
+
+def test_awaited_writes_are_no_failure_and_no_proof_and_a_doubt_beside_them_is_one() -> None:
+    states = {State.IN_DOUBT: 2, State.CONFIRMED: 1}
+
+    confirmed, unsure = checks("order", "ecc", states, awaited=2)
+    _, one_unsure = checks("order", "ecc", states, awaited=1)
+
+    assert (confirmed.result, unsure.result) == (Result.NOT_CHECKED, Result.NOT_CHECKED)
+    assert unsure.reason == "2 were sent and wait for the acknowledgement of ecc"
+    assert (one_unsure.result, one_unsure.count) == (Result.FAILED, 1)

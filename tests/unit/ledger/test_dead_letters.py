@@ -10,6 +10,7 @@ import pytest
 
 from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
 from sync_pipelines.engine.correction import Correction, body_hash, corrected
+from sync_pipelines.engine.doubt import AWAITED
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.engine.reconcile import Item
@@ -116,6 +117,21 @@ def test_a_discard_closes_the_exception_and_is_not_planned_again(
     assert (closed.resolution, closed.resolved_by) == ("discarded: written off", "ann")
     assert [saved.code for saved in refused.save_plan(origin("run-2"), [write("1")]).held] == ["discarded"]
     assert _letters(refused) == [("link-1", "write-1", "discarded", "accepted by ann: written off")]
+
+
+def test_a_write_that_awaits_its_acknowledgement_is_no_dead_letter_until_it_is_overdue(
+    ledger: Ledger, write: Maker, origin: Origins
+) -> None:
+    ledger.save_plan(origin(), [write("1")])
+    ledger.record_intents(["write-1"])
+    ledger.record_outcomes([Outcome("write-1", State.IN_DOUBT, code=AWAITED, message="its window is at 22:00")])
+
+    assert _letters(ledger) == []
+    assert ledger.attempted(["write-1"])["write-1"].is_awaited
+
+    ledger.record_outcomes([Outcome("write-1", State.IN_DOUBT, code="overdue", message="no acknowledgement")])
+    assert [kind for _, _, kind, _ in _letters(ledger)] == ["in_doubt"]
+    assert not ledger.attempted(["write-1"])["write-1"].is_awaited
 
 
 def test_what_was_discarded_is_not_released_nor_discarded_twice(refused: Ledger) -> None:

@@ -15,6 +15,7 @@ from sync_pipelines.engine.port import ANY, CONFIGURABLE, Passport, Rate
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.chargebee.adapter import PASSPORT as CHARGEBEE
+from sync_pipelines.systems.ecc import PASSPORT as ECC
 from sync_pipelines.systems.gainsight import PASSPORT as GAINSIGHT
 from sync_pipelines.systems.hubspot import PASSPORT as HUBSPOT
 from sync_pipelines.systems.netsuite.adapter import PASSPORT as NETSUITE
@@ -26,6 +27,7 @@ from sync_pipelines.systems.zendesk import PASSPORT as ZENDESK
 
 PASSPORTS = {
     "chargebee": CHARGEBEE,
+    "ecc": ECC,
     "gainsight": GAINSIGHT,
     "hubspot": HUBSPOT,
     "netsuite": NETSUITE,
