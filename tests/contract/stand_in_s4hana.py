@@ -49,7 +49,7 @@ class S4hanaFacts(StandIn):
             "A_Customer": [{"Customer": "5"}],
             "A_CustomerSalesArea": [{"Customer": "5", **AREA}],
         }
-        seed(self.sandbox.store, rows, materials=["TG11"])
+        seed(self.sandbox.store, rows | {"material": [{"Material": "TG11"}]})
 
     def body(self, name: str) -> Mapping[str, Any]:
         return {"BusinessPartnerCategory": "2", **self.renamed(name)}

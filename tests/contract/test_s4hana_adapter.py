@@ -43,7 +43,7 @@ class System:
             "A_Customer": [{"Customer": "5"}],
             "A_CustomerSalesArea": [{**AREA, "Customer": "5"}],
         }
-        seed(self.sandbox.store, rows, materials=["TG11"])
+        seed(self.sandbox.store, rows | {"material": [{"Material": "TG11"}]})
         self.system = self.open(**options)
 
     def open(self, **options: str) -> S4hana:

@@ -69,7 +69,7 @@ def order(customer: str, *, price: str = "17.55", quantity: str = "5", **more: A
 
 def system() -> Sandbox:
     sandbox = open_sandbox("s4hana", Store(None), clock=VirtualClock(NOW))
-    seed(sandbox.store, {}, materials=["TG11"])
+    seed(sandbox.store, {"material": [{"Material": "TG11"}]})
     return sandbox
 
 

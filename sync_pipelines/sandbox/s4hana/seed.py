@@ -12,14 +12,17 @@ from sync_pipelines.sandbox.s4hana.schema import load_services
 from sync_pipelines.sandbox.store import Document, Store
 
 
-def seed(store: Store, rows: Mapping[str, Iterable[Document]], *, materials: Iterable[str] = ()) -> dict[str, int]:
+def seed(store: Store, rows: Mapping[str, Iterable[Document]]) -> dict[str, int]:
     """Load complete rows by entity set, as they are kept; nothing is validated, and what they lack is initial.
 
-    `materials` are the numbers of those that are sold. Returns the number of rows by set.
+    The rows of "material" name the materials that are sold. Returns the number of rows by set.
     """
     sets = {name: each for service in load_services().values() for name, each in service.items()}
     loaded = {}
     for name, given in rows.items():
+        if name == "material":
+            loaded[name] = store.load(MATERIAL, [(row["Material"], row) for row in given])
+            continue
         entities = sets[name]
         bare: dict[str, Any] = {each.name: value.initial(each) for each in entities.properties.values()}
         documents = [{**bare, **row} for row in given]
@@ -28,5 +31,4 @@ def seed(store: Store, rows: Mapping[str, Iterable[Document]], *, materials: Ite
         if key == "AddressID" or len(entities.keys) == 1:
             highest = max((int(row[key]) for row in documents), default=0)
             store.set_meta(f"number {key}", max(highest, int(store.meta(f"number {key}", 0))))
-    store.load(MATERIAL, [(each, {"Material": each}) for each in materials])
     return loaded
