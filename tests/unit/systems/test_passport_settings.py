@@ -20,6 +20,7 @@ from sync_pipelines.systems.gainsight import PASSPORT as GAINSIGHT
 from sync_pipelines.systems.hubspot import PASSPORT as HUBSPOT
 from sync_pipelines.systems.netsuite.adapter import PASSPORT as NETSUITE
 from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.s4hana.adapter import PASSPORT as S4HANA
 from sync_pipelines.systems.salesforce.adapter import PASSPORT as SALESFORCE
 from sync_pipelines.systems.stripe.adapter import PASSPORT as STRIPE
 from sync_pipelines.systems.tryton.adapter import PASSPORT as TRYTON
@@ -31,6 +32,7 @@ PASSPORTS = {
     "gainsight": GAINSIGHT,
     "hubspot": HUBSPOT,
     "netsuite": NETSUITE,
+    "s4hana": S4HANA,
     "salesforce": SALESFORCE,
     "stripe": STRIPE,
     "tryton": TRYTON,
