@@ -63,7 +63,7 @@ def window(erp: Sandbox) -> Any:
 
 def order(key: str, *, customer: str = "0000100017", quantity: str = "3", amount: str = "1785.00") -> Request:
     item = {"MATNR": "SKU-1", "KWMENG": quantity, "NETWR": amount}
-    head = {"BSTKD": key, "KUNNR": customer, "BUKRS": "US01", "AUDAT": "2026-11-23", "WAERK": "EUR", "GBSTK": "B"}
+    head = {"BSTKD": key, "KUNNR": customer, "BUKRS": "US01", "AUDAT": "2026-11-23", "WAERK": "EUR"}
     return Request(f"w-{key}", "ORDERS", Operation.CREATE, None, key, {**head, "items": [item]})
 
 

@@ -17,7 +17,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("AUFSD", "LOEVM", "EXTID"),
     ),
     "ORDERS": (
-        *("VBELN", "BSTKD", "KUNNR", "BUKRS", "AUDAT", "WAERK", "GBSTK"),
+        *("VBELN", "BSTKD", "KUNNR", "BUKRS", "AUDAT", "WAERK", "LIFSK", "ABGRU"),
         *("POSNR", "MATNR", "KWMENG", "NETWR"),
     ),
     "INVOIC": (

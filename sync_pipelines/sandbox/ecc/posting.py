@@ -157,9 +157,9 @@ def _order(books: Books, segments: Segments) -> str:
     key, head = _one(segments, "E1EDK02", QUALF="001").get("BELNR", ""), _head(books, segments, "AG")
     if known := books.store.find("ORDERS", "BSTKD", key):
         raise Repeated(known[0]["VBELN"])
-    state = "A" if _one(segments, "E1EDK01")["LIFSK"] else "B"
+    block = _one(segments, "E1EDK01")["LIFSK"]
     day = _one(segments, "E1EDK03", IDDAT="012").get("DATUM", "")
-    row = {**head, "BSTKD": key, "AUDAT": day, "GBSTK": state, "items": _items(segments, "KWMENG")}
+    row = {**head, "BSTKD": key, "AUDAT": day, "LIFSK": block, "items": _items(segments, "KWMENG")}
     return books.put("ORDERS", row)
 
 

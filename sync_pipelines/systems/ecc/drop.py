@@ -151,7 +151,10 @@ def _grouped(rows: list[dict[str, str]], message: Message, shape: Shape, decimal
         ]
         document = {message.key: key, **head, **({"items": items} if of_items else {})}
         external = group[0].get(message.external, "")
-        yield Record(key, external, msgspec.json.encode(document), group[0].get("ACTION") == "D")
+        if group[0].get("ACTION") == "D":
+            yield Record(key, external, b"", True)
+        else:
+            yield Record(key, external, msgspec.json.encode(document), False)
 
 
 def _value(text: str, kind: object, decimal: str) -> str | None:

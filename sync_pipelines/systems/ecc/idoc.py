@@ -100,8 +100,7 @@ def _customer(request: Request) -> Iterator[Segment]:
 
 def _order(request: Request) -> Iterator[Segment]:
     body = request.body
-    block = {"LIFSK": "01"} if body["GBSTK"] == "A" else {}
-    yield "E1EDK01", {"ACTION": "009", "CURCY": body["WAERK"], "BELNR": body["BSTKD"], **block}
+    yield "E1EDK01", {"ACTION": "009", "CURCY": body["WAERK"], "BELNR": body["BSTKD"], "LIFSK": body.get("LIFSK") or ""}
     yield "E1EDK14", {"QUALF": "011", "ORGID": body["BUKRS"]}
     yield "E1EDK03", {"IDDAT": "012", "DATUM": body["AUDAT"].replace("-", "")}
     yield "E1EDKA1", {"PARVW": "AG", "PARTN": body.get("KUNNR") or ""}
