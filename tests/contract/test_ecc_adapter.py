@@ -203,6 +203,23 @@ def test_a_credit_arrives_with_its_signs(system: Ecc, erp: Sandbox) -> None:
     assert (rows[0]["FKDAT"], rows[0]["BUDAT"], rows[0]["VBELN"]) == ("2026-11-23", "2026-11-23", "0090000001")
 
 
+def test_a_refused_document_is_confirmed_when_the_erp_has_reprocessed_it_and_is_not_sent_again(
+    system: Ecc, erp: Sandbox
+) -> None:
+    system.write([order("SUB-42", customer="0000100018")])
+    window(erp)
+    window(erp)
+    (refused,) = system.write([order("SUB-42", customer="0000100018")])
+
+    erp.vendor.admin("put", {"interface": "DEBMAS", "row": {"KUNNR": "0000100018", "NAME1": "Late", "LAND1": "US"}})
+    erp.vendor.admin("reprocess", None)
+    window(erp)
+    (told,) = system.write([order("SUB-42", customer="0000100018")])
+
+    assert (refused.state, told.state) == (State.REFUSED, State.CONFIRMED)
+    assert len(list((erp.vendor.folder / "arch" / "ORDERS").glob("*.idoc"))) == 1
+
+
 def test_a_late_acknowledgement_is_waited_for_and_at_last_somebody_is_asked(
     system: Ecc, erp: Sandbox, clock: VirtualClock
 ) -> None:

@@ -43,6 +43,14 @@ def post(books: Books) -> dict[str, int]:
     return counts
 
 
+def reprocess(books: Books) -> int:
+    """What BD87 does: what was not posted is ready once more, and the next run tries it again; how many there are."""
+    refused = [idoc for idoc in books.store.all(IDOC) if idoc["status"] == "51"]
+    for idoc in refused:
+        books.store.put(IDOC, f"{idoc['file']}:{idoc['line']:06d}", {**idoc, "status": "64"})
+    return len(refused)
+
+
 def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, RESULT, delimiter=";", lineterminator="\r\n")

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.ecc.books import FOLDERS, Books, Settings
 from sync_pipelines.sandbox.ecc.job import extract, run_window
+from sync_pipelines.sandbox.ecc.posting import reprocess
 from sync_pipelines.sandbox.ecc.sftp import SftpServer
 from sync_pipelines.sandbox.faults import FaultPlan
 from sync_pipelines.sandbox.store import Document, Store
@@ -53,7 +54,7 @@ class Ecc:
         """There are no tokens: a key is valid until an administrator takes it away."""
 
     def admin(self, action: str, body: Any) -> Any:
-        """`window` runs the batch job, `extract` writes full extracts, `put` and `delete` are people's work."""
+        """`window` runs the batch job, `extract` writes full extracts; the others are people's work."""
         match action:
             case "window":
                 return run_window(self.books)
@@ -63,13 +64,17 @@ class Ecc:
                 return self.books.put(body["interface"], body["row"])
             case "delete":
                 return self.books.remove(body["interface"], body["number"])
+            case "reprocess":
+                return reprocess(self.books)
             case "settings":
                 self.settings = replace(self.settings, **_known(body))
                 return None
             case "sftp":
                 self.sftp = self.sftp or SftpServer(self.folder).start()
                 return dict(self.sftp.told)
-        raise LookupError(f"no administrator's action {action}: window, extract, put, delete, settings, sftp")
+        raise LookupError(
+            f"no administrator's action {action}: window, extract, put, delete, reprocess, settings, sftp"
+        )
 
 
 def _known(body: Document) -> dict[str, Any]:
