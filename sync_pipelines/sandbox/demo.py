@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,7 @@ class Demo:
             urls["tryton"] = erp.start()
         else:
             urls["tryton"] += f"/{DATABASE}"
-        addresses = {f"{name.upper()}_URL": url for name, url in urls.items()} | _secrets(topology)
+        addresses = {f"{name.upper()}_URL": url for name, url in urls.items()} | secrets(topology.systems)
         own = {"SYNC_STATE": str(topology.state.absolute()), "SYNC_TOPOLOGY": str(path.absolute())}
         return cls(path.absolute().parent, topology, {**os.environ, **addresses, **own}, addresses)
 
@@ -181,10 +181,10 @@ def _stand_ins(setting: Setting, topology: Topology) -> list[str]:
     return [name for name in topology.systems if not (name == "tryton" and setting.has_real_erp)]
 
 
-def _secrets(topology: Topology) -> dict[str, str]:
-    """What the stand-ins of a topology take for credentials."""
-    told = {name: value for name, value in SECRETS.items() if name.partition("_")[0].lower() in topology.systems}
-    if "netsuite" in topology.systems:
+def secrets(systems: Collection[str]) -> dict[str, str]:
+    """What the stand-ins of systems take for credentials."""
+    told = {name: value for name, value in SECRETS.items() if name.partition("_")[0].lower() in systems}
+    if "netsuite" in systems:
         from sync_pipelines.sandbox.netsuite import private_key
 
         told["NETSUITE_PRIVATE_KEY"] = private_key()

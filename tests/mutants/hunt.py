@@ -115,7 +115,7 @@ def hunt(mutant: Mutant, seeds: Sequence[int], state: Path) -> Hunt:
 def _copy(mutant: Mutant, folder: Path) -> None:
     for each in (PACKAGE, "tests", "docs") if mutant.test else (PACKAGE,):
         shutil.copytree(ROOT / each, folder / each)
-    for each in ("pyproject.toml", "sync.toml"):
+    for each in ("pyproject.toml", "sync.toml", "sync.all.toml"):
         shutil.copy(ROOT / each, folder / each)
     target = folder / mutant.path
     target.write_text(mutant.applied(target.read_text()))

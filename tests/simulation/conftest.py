@@ -11,7 +11,7 @@ from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.testing.simulation.campaign import Field
 from sync_pipelines.testing.simulation.planes import Ground
 
-TOPOLOGY = Path(__file__).parents[2] / "sync.toml"
+TOPOLOGY = Path(__file__).parents[2] / "sync.all.toml"
 
 
 @pytest.fixture(scope="session")

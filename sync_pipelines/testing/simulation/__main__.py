@@ -56,7 +56,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks anything")
     parser.add_argument("--log", action="store_true", help="of a single seed, tell everything")
     parser.add_argument("--json", action="store_true", help="tell everything for machines before the last line")
-    parser.add_argument("--topology", type=Path, default=Path("sync.toml"))
+    parser.add_argument("--topology", type=Path, default=Path("sync.all.toml"))
     parser.add_argument("--state", type=Path, help="where a database server lives, which is kept for the next time")
     parser.add_argument("--workers", type=int, default=0, help="processes; as many as cores by default")
     return parser.parse_args(given)

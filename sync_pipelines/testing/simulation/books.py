@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sync_pipelines.testing.simulation import others as beside
 from sync_pipelines.testing.simulation.world import World, rows
 
 ZONE = ZoneInfo("America/New_York")
@@ -183,6 +184,12 @@ def payers(world: World) -> list[Party]:
         for c in rows(world, "stripe", "customer")
         if not c.get("deleted")
     ]
+
+
+def others(world: World, system: str) -> list[Party]:
+    """The customers of a system beside the three."""
+    found = beside.held(world, system, "customer")
+    return [Party(system, str(row["id"]), each.number(row) or "", each.name(row) or "") for each, row in found]
 
 
 def twice(world: World) -> Iterator[tuple[str, str, list[str]]]:

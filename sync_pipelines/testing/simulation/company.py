@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -48,9 +49,9 @@ def cut(rng: Random) -> Facts:
     )
 
 
-def rows(facts: Facts) -> Rows:
+def rows(facts: Facts, systems: Iterable[str] = SYSTEMS) -> Rows:
     """What every system knows of the company at first."""
-    return {system: company.told(facts, system) for system in SYSTEMS}
+    return {system: company.told(facts, system) for system in systems}
 
 
 def _unknown_to_erp(customer: Customer) -> Customer:

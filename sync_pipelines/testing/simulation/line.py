@@ -20,6 +20,8 @@ from sync_pipelines.testing.simulation.pulse import Pulse
 
 PAGE_FOR_PEOPLE = b"<!DOCTYPE html><html><body><h1>Down for Maintenance</h1></body></html>"
 _ASKING = ("search", "search_count", "search_read", "read", "get_preferences", "login", "logout")
+_ASKING_PATHS = ("/search", "/batch/read", "/suiteql", "/token", "/tokens", "/oauth/tokens")
+"""Ends of paths that other systems are asked by with a POST."""
 _SAID_NOTHING = -1
 
 
@@ -257,6 +259,13 @@ def _written(system: str, request: requests.PreparedRequest, body: bytes) -> tup
             return _tryton(body), False
         case "salesforce":
             return _salesforce(request, body), False
+        case "stripe":
+            return _stripe(request, body)
+    asking = request.method == "GET" or _path(request).partition("?")[0].endswith(_ASKING_PATHS)
+    return ({} if asking else {f"{request.method} {_path(request)}": zlib.crc32(body)}), True
+
+
+def _stripe(request: requests.PreparedRequest, body: bytes) -> tuple[dict[str, int], bool]:
     key = request.headers.get("Idempotency-Key", "")
     wanted = request.method in ("POST", "DELETE")
     path = _path(request).partition("?")[0]

@@ -23,10 +23,10 @@ from sync_pipelines.engine.topology import SystemSettings, Topology
 from sync_pipelines.ledger import WorkItem
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
-from sync_pipelines.sandbox.demo import SECRETS
+from sync_pipelines.sandbox.demo import secrets
 from sync_pipelines.sandbox.erp import DATABASE
 from sync_pipelines.sandbox.launch import VENDORS, open_sandbox
-from sync_pipelines.testing.simulation import company, staff
+from sync_pipelines.testing.simulation import company, others, staff
 from sync_pipelines.testing.simulation.line import Line, Traffic
 from sync_pipelines.testing.simulation.planes import SimulatedPlanes
 from sync_pipelines.testing.simulation.pulse import Pulse
@@ -126,8 +126,13 @@ class World:
     _counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        erp = self.boxes["tryton"].store
-        self.seeded = {("tryton", name, key) for name in erp.tables() for key in erp.table(name).rows}
+        stores = {name: box.store for name, box in self.boxes.items()}
+        self.seeded = {
+            (n, table, key)
+            for n, store in stores.items()
+            for table in store.tables()
+            for key in store.table(table).rows
+        }
         self.approver = Random(f"{self.story.seed}|approver")
         self.worker = Random(f"{self.story.seed}|worker")
         self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
@@ -142,7 +147,8 @@ class World:
     def make(cls, story: Story, url: str, *, topology: Topology, injectors: Mapping[str, Happen]) -> World:
         """The company of a story on the day of its beginning."""
         clock, pulse = VirtualClock(BEGINNING), Pulse()
-        told = company.rows(company.cut(Random(f"{story.seed}|company")))
+        topology = others.narrowed(topology, {*company.SYSTEMS, *others.beside(story, topology)})
+        told = company.rows(company.cut(Random(f"{story.seed}|company")), topology.systems)
         boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in told}
         for name, box in boxes.items():
             dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
@@ -217,7 +223,7 @@ def topology_of(path: Path, *, state: Path) -> Topology:
     """The topology of a checkout, with its systems in this process and called one by one."""
     addresses = {f"{name.upper()}_URL": f"http://{name}.test" for name in VENDORS}
     addresses["TRYTON_URL"] += f"/{DATABASE}"
-    topology = config.load(path, environment={**SECRETS, **addresses}, state=state)
+    topology = config.load(path, environment={**secrets(VENDORS), **addresses}, state=state)
     systems = {
         name: changed(settings, calls_per_second=CALLS_PER_SECOND, concurrency=1, reread_days=1)
         for name, settings in topology.systems.items()
