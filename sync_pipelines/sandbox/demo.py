@@ -35,6 +35,7 @@ SECRETS = {
     "TRYTON_USER": USER,
     "TRYTON_PASSWORD": PASSWORD,
     "CHARGEBEE_API_KEY": "test_sandbox",
+    "GAINSIGHT_ACCESS_KEY": "sandbox-key",
     "HUBSPOT_SERVICE_KEY": "pat-na1-sandbox",
     "ZENDESK_CLIENT_ID": "sandbox-client",
     "ZENDESK_CLIENT_SECRET": "sandbox-secret",

@@ -12,7 +12,7 @@ from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.sandbox.erp import books
 from sync_pipelines.sandbox.erp.server import PASSWORD, USER
 from sync_pipelines.systems.tryton.session import Server
-from sync_pipelines.systems.tryton.write import warning_name
+from sync_pipelines.systems.tryton.warning import warning_name
 
 Row = Mapping[str, Any]
 Progress = Callable[[str, int, int], None]

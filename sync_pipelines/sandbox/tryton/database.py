@@ -5,7 +5,7 @@ What a record must be is in `saving` and `rule`, what is computed of it in `deri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
@@ -35,6 +35,8 @@ class Database:
         """When the transaction in progress began, as documents keep it."""
         self._last: dict[str, int] = {}
         self._taken: set[str] = set()
+        self._born: dict[str, list[int]] = {}
+        """The ids that the transaction in progress has given out, by model."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -42,6 +44,7 @@ class Database:
         with self.store.transaction():
             self.began = max(micros(self.clock.now()), self.store.meta("began", 0) + 1)
             self.store.set_meta("began", self.began)
+            self._born.clear()
             yield
             for name in self._taken:
                 self.store.set_meta(name, self._last[name])
@@ -91,7 +94,13 @@ class Database:
         name = f"id {model}"
         if name not in self._last:
             self._last[name] = max(self.store.meta(name, 0), self._highest(model))
-        return self.next_number(name)
+        self._born.setdefault(model, []).append(self.next_number(name))
+        return self._born[model][-1]
+
+    def known_as(self, model: str, ids: Sequence[int]) -> list[int]:
+        """Records as warnings name them: those that the transaction in progress has made are numbered from -1 down."""
+        born = self._born.get(model, [])
+        return [-1 - born.index(each) if each in born else each for each in ids]
 
     def next_number(self, name: str) -> int:
         """The next of a sequence; one that a transaction took is gone, whatever became of it."""

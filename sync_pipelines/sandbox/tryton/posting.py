@@ -155,7 +155,7 @@ def _due(database: Database, invoice: Document) -> str:
 
 
 def _warn(database: Database, records: Sequence[int], warning: str, message: str, read: set[str]) -> None:
-    name = warning_name(records, warning)
+    name = warning_name(database.known_as(INVOICE, records), warning)
     if name in read:
         return
     if not any(noted["user"] == ADMINISTRATOR for noted in database.store.find(WARNING, "name", name)):

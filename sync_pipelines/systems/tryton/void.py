@@ -11,6 +11,7 @@ from typing import Any
 from sync_pipelines.engine.port import Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
 from sync_pipelines.systems.tryton.session import Server
+from sync_pipelines.systems.tryton.warning import FIRST_MADE, NO_DEFAULT_TAXES, acknowledge
 
 VOID = "void"
 """The verb in `then` that voids a record."""
@@ -70,9 +71,21 @@ def _voided(server: Server, request: Request, state: str | None) -> Outcome:
 def _take(server: Server, request: Request, verb: str, values: Mapping[str, Any] | None) -> None:
     record_id = int(request.record_id or 0)
     if verb == CREDIT:
-        server.walk(CREDIT, "credit", {"start": {"with_refund": True}}, model=request.object, record_id=record_id)
+        _credit(server, request.object, record_id)
     else:
         server.tell(request.object, verb, [record_id], *([values] if values else []))
+
+
+def _credit(server: Server, object: str, record_id: int) -> None:
+    """Make the credit note; taxes that were entered by hand it takes over, and that its lines have none is known."""
+    step = {"start": {"with_refund": True}}
+    try:
+        server.walk(CREDIT, "credit", step, model=object, record_id=record_id)
+    except SetAside as warning:
+        if warning.code != NO_DEFAULT_TAXES:
+            raise
+        acknowledge(server, object, [FIRST_MADE], NO_DEFAULT_TAXES)
+        server.walk(CREDIT, "credit", step, model=object, record_id=record_id)
 
 
 def _blocked(request: Request, why: str) -> Outcome:

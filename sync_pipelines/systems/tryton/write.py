@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -12,6 +11,7 @@ from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
 from sync_pipelines.systems.tryton.session import Server
 from sync_pipelines.systems.tryton.void import VOID, void
+from sync_pipelines.systems.tryton.warning import NO_DEFAULT_TAXES, acknowledge
 
 BATCH_MAX = 50
 LOCK = "_timestamp"
@@ -81,7 +81,7 @@ _BUTTON = {TAXED: "post"}
 
 ACKNOWLEDGED: Mapping[str, Collection[str]] = {
     "post": ("invoice_payment_term",),
-    TAXED: ("invoice_payment_term", "invoice_taxes"),
+    TAXED: ("invoice_payment_term", NO_DEFAULT_TAXES),
 }
 """By verb, warnings that say nothing a person could act on (a due date in the past); all others refuse the write."""
 
@@ -235,23 +235,9 @@ class _Buttons:
                 if refusal.code in acknowledged or refusal.code not in ACKNOWLEDGED.get(button, ()):
                     return refusal
                 acknowledged.add(refusal.code)
-                self._acknowledge(refusal.code, ids)
+                acknowledge(self._server, self._object, ids, refusal.code)
             else:
                 return None
-
-    def _acknowledge(self, warning: str, ids: Sequence[int]) -> None:
-        """Say beforehand that a warning is known for these records: the server asks once for each of them."""
-        user = self._server.user_id()
-        names = [warning_name(self._object, record_id, warning) for record_id in ids]
-        self._server.tell("res.user.warning", "create", [{"user": user, "name": name} for name in names])
-
-
-def warning_name(object: str, record_id: int, warning: str) -> str:
-    """The name by which the server knows that a user has read a warning about a record.
-
-    It is made as in trytond 8.0, `res/user.py`, `Warning_.format`.
-    """
-    return f"{hashlib.md5(f'{object},{record_id}'.encode()).hexdigest()}.{warning}"
 
 
 def _origin_of(requests: Sequence[Request]) -> dict[str, Any]:

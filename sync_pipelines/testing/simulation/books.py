@@ -189,7 +189,7 @@ def payers(world: World) -> list[Party]:
 def others(world: World, system: str) -> list[Party]:
     """The customers of a system beside the three."""
     found = beside.held(world, system, "customer")
-    return [Party(system, str(row["id"]), each.number(row) or "", each.name(row) or "") for each, row in found]
+    return [Party(system, str(row[each.key]), each.number(row) or "", each.name(row) or "") for each, row in found]
 
 
 def twice(world: World) -> Iterator[tuple[str, str, list[str]]]:

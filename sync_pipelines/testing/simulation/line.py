@@ -20,7 +20,7 @@ from sync_pipelines.testing.simulation.pulse import Pulse
 
 PAGE_FOR_PEOPLE = b"<!DOCTYPE html><html><body><h1>Down for Maintenance</h1></body></html>"
 _ASKING = ("search", "search_count", "search_read", "read", "get_preferences", "login", "logout")
-_ASKING_PATHS = ("/search", "/batch/read", "/suiteql", "/token", "/tokens", "/oauth/tokens")
+_ASKING_PATHS = ("/query", "/list", "/search", "/batch/read", "/suiteql", "/token", "/tokens", "/oauth/tokens")
 """Ends of paths that other systems are asked by with a POST."""
 _SAID_NOTHING = -1
 

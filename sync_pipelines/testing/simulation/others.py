@@ -35,6 +35,7 @@ class Held:
     lives: Callable[[Row], bool]
     number: Callable[[Row], str | None]
     name: Callable[[Row], str | None] = lambda row: None
+    key: str = "id"
 
 
 HELD: Mapping[str, tuple[Held, ...]] = {
@@ -54,6 +55,16 @@ HELD: Mapping[str, tuple[Held, ...]] = {
             lambda row: not row["archived"],
             lambda row: row["properties"].get("customer_number"),
             lambda row: row["properties"].get("name"),
+        ),
+    ),
+    "gainsight": (
+        Held(
+            "customer",
+            "Company",
+            lambda row: True,
+            lambda row: row["Customer_Number__gc"],
+            lambda row: row["Name"],
+            key="Gsid",
         ),
     ),
     "zendesk": (
@@ -108,8 +119,8 @@ def twice(world: World) -> Iterator[tuple[str, str, list[str]]]:
     for system in world.boxes.keys() - set(SYSTEMS):
         for each in HELD.get(system, ()):
             rows = [row for kept, row in held(world, system, each.domain) if kept is each]
-            made = Counter(each.number(row) for row in rows if (system, each.table, row["id"]) not in world.seeded)
+            made = Counter(each.number(row) for row in rows if (system, each.table, row[each.key]) not in world.seeded)
             for number in made.keys() - {None}:
-                ids = [str(row["id"]) for row in rows if each.number(row) == number]
+                ids = [str(row[each.key]) for row in rows if each.number(row) == number]
                 if len(ids) > 1:
                     yield f"{system}.{each.table}", str(number), ids
