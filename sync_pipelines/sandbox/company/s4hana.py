@@ -1,7 +1,7 @@
 """The company as its S/4HANA system tells it: the same books as the ERP's, kept with other numbers.
 
 Customers and documents are those that the ERP has, with what is wrong there; of the customers without documents some
-are missing here, and some have an old phone number. Websites are kept nowhere.
+are missing here, and some have an old phone number. Every product is a material, for no domain makes any here.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ def rows(facts: Facts) -> dict[str, list[Row]]:
     missing, stale = _astray(facts, rng)
     known = [each for each in facts.customers if each.party_code and each.party_code not in missing]
     numbers = {each.party_code: str(_FIRST_PARTNER + place) for place, each in enumerate(known)}
-    made: dict[str, list[Row]] = {
-        "material": [{"Material": product.code} for product in facts.products if product.in_erp]
-    }
+    made: dict[str, list[Row]] = {"material": [{"Material": product.code} for product in facts.products]}
     for customer in known:
         phone = "+1 555 0100" if customer.party_code in stale else None
         for name, row in _partner(customer, numbers[customer.party_code], phone, rng):

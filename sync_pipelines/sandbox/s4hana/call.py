@@ -66,14 +66,15 @@ class Desk:
         self.root = root
 
     def answer(self, operation: Operation) -> Answer:
-        path, _, end = operation.path.rstrip("/").rpartition("/$count")
-        target = self._target(path or end if not operation.path.endswith("/$count") else path)
+        path = operation.path.rstrip("/")
+        counts = path.endswith("/$count")
+        target = self._target(path.removesuffix("/$count"))
         match operation.method:
             case "GET":
-                return self._read(target, operation, counts=operation.path.endswith("/$count"))
+                return self._read(target, operation, counts=counts)
             case "POST" if not target.is_one:
                 return self._create(target, operation)
-            case "PATCH" | "MERGE" | "PUT" if target.is_one:
+            case "PATCH" | "MERGE" if target.is_one:
                 body = _body(operation)
                 self.books.update(target.entities, target.rows[0], body, match=operation.headers.get("if-match"))
                 return Answer(204)

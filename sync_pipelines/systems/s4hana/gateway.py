@@ -34,7 +34,7 @@ class Gateway:
         headers = {**self._headers, "Accept": accept}
         return self._wire.call("GET", f"{SERVICES}/{service}/{path}{asked}", route=route, safe=True, headers=headers)
 
-    def batch(self, service: str, body: bytes, content_type: str, *, correlation_id: str = "") -> requests.Response:
+    def batch(self, service: str, body: bytes, content_type: str) -> requests.Response:
         """A batch, sent once more only where its token was refused: then nothing of it was done."""
         for is_last in (False, True):
             token = self._known_token(service)
@@ -45,7 +45,6 @@ class Gateway:
                 safe=False,
                 form=body,
                 headers={**self._headers, TOKEN: token, "Content-Type": content_type, "Accept": "multipart/mixed"},
-                correlation_id=correlation_id,
             )
             if not wants_token(response):
                 return response

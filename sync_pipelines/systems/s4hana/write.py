@@ -33,11 +33,10 @@ def write(gateway: Gateway, requests: Sequence[Request]) -> list[Outcome]:
     source = source_of(requests[0].object)
     _check(source, requests)
     sets = [list(_changes(source, request)) for request in requests]
-    correlation_id = requests[0].correlation_id if len(requests) == 1 else ""
-    response = gateway.batch(source.service, composed(sets), CONTENT_TYPE, correlation_id=correlation_id)
-    answers: list[list[Answer]] = taken_apart(response.headers.get("Content-Type", ""), response.content)
-    told = [*answers, *([[]] * (len(requests) - len(answers)))]
-    return [_outcome(source, *each) for each in zip(requests, sets, told, strict=False)]
+    response = gateway.batch(source.service, composed(sets), CONTENT_TYPE)
+    answers = taken_apart(response.headers.get("Content-Type", ""), response.content)
+    missing: list[list[Answer]] = [[]] * (len(requests) - len(answers))
+    return [_outcome(source, *each) for each in zip(requests, sets, answers + missing, strict=False)]
 
 
 def _check(source: Source, requests: Sequence[Request]) -> None:
