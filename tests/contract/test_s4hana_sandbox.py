@@ -343,6 +343,17 @@ def test_a_long_list_comes_in_pages_that_name_the_next(wire: Wire) -> None:
     assert "__next" not in second
 
 
+def test_a_way_that_is_selected_by_itself_leads_to_whole_entities(wire: Wire) -> None:
+    wire.customer()
+    path, way = "A_BusinessPartner('10000001')", "to_BusinessPartnerAddress"
+
+    part = wire.call("GET", f"{path}?$expand={way}&$select={way}/Country")[way]["results"][0]
+    whole = wire.call("GET", f"{path}?$expand={way}&$select={way},{way}/Country")[way]["results"][0]
+
+    assert set(part) == {"__metadata", "Country"}
+    assert whole["StreetName"] == "Ring 1"
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

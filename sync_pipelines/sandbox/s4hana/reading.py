@@ -16,7 +16,7 @@ from sync_pipelines.sandbox.store import Document
 
 _OF_ENTITY = ("$select", "$expand", "$format", "sap-client", "sap-language")
 _OF_LIST = (*_OF_ENTITY, "$filter", "$orderby", "$top", "$skip", "$skiptoken", "$inlinecount")
-Paths = Sequence[Sequence[str]]
+Paths = Sequence[list[str]]
 
 
 class Reader:
@@ -68,7 +68,7 @@ class Reader:
             if not any(path[0] == way for path in expanded):
                 told[way] = {"__deferred": {"uri": f"{uri}/{way}"}}
                 continue
-            inner = [path[1:] for path in selected if path[0] == way and len(path) > 1]
+            inner = [path[1:] for path in selected if path[0] == way] if [way] not in selected else []
             further = [path[1:] for path in expanded if path[0] == way and len(path) > 1]
             rows = self.books.children(entities, row, way)
             each = [self._told(self.books.sets[target], child, inner, further) for child in rows]

@@ -40,7 +40,7 @@ class Source:
     def query(self, shape: Shape, where: Sequence[str]) -> dict[str, str]:
         """The query options that read declared fields, by key."""
         paths = list(_paths(shape))
-        selected = dict.fromkeys([self.key, *self.stamps, *(path for path, _ in paths)])
+        selected = dict.fromkeys([self.key, *self.stamps, *(path for path, is_way in paths if not is_way)])
         expanded = ",".join(path for path, is_way in paths if is_way)
         told = {"$select": ",".join(selected), "$orderby": self.key}
         told |= {"$expand": expanded} if expanded else {}
