@@ -9,6 +9,7 @@ import pytest
 import requests
 from stand_in_s4hana import AREA, OPTIONS
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Operation, Request, State
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater
@@ -287,6 +288,16 @@ def test_a_gateway_that_asks_for_patience_is_left_alone_for_as_long(s4: System) 
 def test_an_unknown_field_is_told_by_its_name(s4: System) -> None:
     with pytest.raises(FixConfiguration, match="A_SalesOrderType has no property Colour"):
         list(s4.system.read(ORDER, {"Colour": "VARCHAR"}, None))
+
+
+def test_the_doctor_is_told_every_entity_set_that_lacks_a_declared_field(s4: System) -> None:
+    s4.system.check_shapes(mappings.objects("s4hana"))
+
+    with pytest.raises(FixConfiguration) as told:
+        s4.system.check_shapes({PARTNER: {"Colour": "VARCHAR"}, ORDER: {}, BILL: {"Shape": "VARCHAR"}})
+
+    named = [line for line in str(told.value).splitlines() if line.startswith("  - ")]
+    assert [("Colour" in line, "Shape" in line) for line in named] == [(False, True), (True, False)]
 
 
 def test_billing_documents_are_never_written(s4: System) -> None:

@@ -194,6 +194,18 @@ class S4hana:
         """One batch: records are stored or refused each for itself, with all that is inside of them."""
         return write(self._gateway, requests)
 
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Ask for one of each declared entity set; `FixConfiguration` names what of them the user can't see."""
+        problems = []
+        for name in sorted(shapes):
+            try:
+                self._page(source_of(name), shapes[name], [], top=1)
+            except FixConfiguration as error:
+                problems.append(f"  - [{name}] {error}")
+        if problems:
+            listed = "\n".join(problems)
+            raise FixConfiguration(f"{answer.DECLARED_IN} names what this system does not show:\n{listed}")
+
     def _where(self, source: Source, start: datetime | None, after: str | None) -> list[str]:
         since = [source.since(start, self._zone)] if start else []
         return since + ([] if after is None else [f"{source.key} gt {text(after)}"])
