@@ -436,18 +436,18 @@ def three_extracts(erp: Sandbox) -> list[Path]:
 def test_a_read_starts_with_the_full_extract_and_goes_on_behind_its_cursor(system: Ecc, erp: Sandbox) -> None:
     three_extracts(erp)
     rows, cursor = read(system, "DEBMAS", SHAPE)
-    erp.vendor.admin("delete", {"interface": "DEBMAS", "number": "0000100001"})
+    erp.vendor.admin("delete", {"interface": "DEBMAS", "number": "0000200001"})
     window(erp)
     pages = list(system.read("DEBMAS", SHAPE, cursor))
 
     assert [row["NAME1"] for row in rows] == ["Acme", "one", "two"]
     assert cursor == {"sequence": 3}
     assert [(page.record_ids, page.deleted, page.cursor) for page in pages] == [
-        (["0000100001"], [True], {"sequence": 4})
+        (["0000200001"], [True], {"sequence": 4})
     ]
     assert (system.count("DEBMAS"), [list(some) for some in system.ids("DEBMAS")]) == (
         2,
-        [["0000100017", "0000100002"]],
+        [["0000100017", "0000200002"]],
     )
     assert not system.changed("DEBMAS", {"sequence": 4})
     assert system.identity() == "PRDCLNT100"

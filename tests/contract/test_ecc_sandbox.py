@@ -240,7 +240,7 @@ def test_an_extract_is_full_at_first_and_then_tells_what_changed(erp: Sandbox, t
     assert hashlib.sha256(content).hexdigest() == delta["sha256"]
     header, created, deleted = content.decode("cp1252").splitlines()
     assert header.startswith("ACTION;KUNNR;NAME1")
-    assert created.startswith('I;0000100001;"Größe; Söhne"')
+    assert created.startswith('I;0000200001;"Größe; Söhne"')
     assert deleted.startswith("D;0000100017;")
 
 

@@ -1,5 +1,5 @@
 -- A customer goes as a whole: what did not change is taken from what the books have. Without a number the ERP gives it
--- one. What is cleared, or blank, is blank there afterwards.
+-- one. What is cleared, or blank, is blank there afterwards. A phone number that is too long goes as its digits alone.
 WITH given AS (
     SELECT
         writes.write_id,
@@ -40,7 +40,7 @@ SELECT
         'PSTLZ': nullif(postal_code, ''),
         'LAND1': nullif(country, ''),
         'STCEG': nullif(tax_id, ''),
-        'TELF1': nullif(phone, ''),
+        'TELF1': nullif(CASE WHEN length(phone) > 16 THEN regexp_replace(phone, '[^0-9+]', '', 'g') ELSE phone END, ''),
         'SMTP_ADDR': nullif(email, ''),
         'AUFSD': CASE WHEN NOT is_active THEN coalesce(AUFSD, '01') END,
         'LOEVM': CASE WHEN NOT is_active THEN LOEVM END,

@@ -28,7 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """The columns of an extract by interface; a document has a row for each of its items."""
 ITEM_COLUMNS = ("POSNR", "MATNR", "KWMENG", "FKIMG", "NETWR", "MWSBP")
 KEYS = {"DEBMAS": "KUNNR", "ORDERS": "VBELN", "INVOIC": "VBELN"}
-FIRST = {"DEBMAS": 100_000, "ORDERS": 4_700, "INVOIC": 90_000_000}
+FIRST = {"DEBMAS": 200_000, "ORDERS": 4_700, "INVOIC": 90_000_000}
 """After which number the next record is numbered."""
 FOLDERS = ("in", "out", "arch", "err", "ack")
 

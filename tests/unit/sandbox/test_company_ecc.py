@@ -235,11 +235,17 @@ def test_a_name_that_is_too_long_and_one_outside_of_the_code_page_are_refused(bo
     )
 
 
+def test_a_phone_number_that_is_too_long_goes_as_its_digits(books: Books) -> None:
+    books.write("customer", **{**CUSTOMER, "phone": "+49 (30) 1234 - 5678"})
+
+    assert books.find("customer", "number", "C-777")["phone"] == "+493012345678"
+
+
 def test_a_customer_without_a_number_is_given_one(books: Books) -> None:
     outcome = books.write("customer", **{**CUSTOMER, "number": None})
 
-    assert (outcome.state, outcome.record_id) == (State.CONFIRMED, "0000100001")
-    assert books.find("customer", "number", "0000100001")["external_id"] == "customer-77"
+    assert (outcome.state, outcome.record_id) == (State.CONFIRMED, "0000200001")
+    assert books.find("customer", "number", "0000200001")["external_id"] == "customer-77"
 
 
 def lines(*amounts: int, quantity: str = "1") -> str:
