@@ -1,5 +1,6 @@
 -- A customer goes as a whole: what did not change is taken from what the books have. Without a number the ERP gives it
--- one. What is cleared, or blank, is blank there afterwards. A phone number that is too long goes as its digits alone.
+-- one. What is cleared, or blank, is blank there afterwards. A phone number that is too long goes as its digits alone. The
+-- number of a customer that is there never changes, for SAP knows it by that: alone it is not sent.
 WITH given AS (
     SELECT
         writes.write_id,
@@ -22,6 +23,10 @@ WITH given AS (
     FROM writes
     JOIN desired ON desired.write_id = writes.write_id
     LEFT JOIN ecc.DEBMAS AS held ON held.record_id = writes.record_id
+    WHERE writes.operation = 'create' OR coalesce(
+        writes.name, writes.tax_id, writes.email, writes.phone, writes.street, writes.city, writes.postal_code,
+        writes.country, CAST(writes.is_active AS VARCHAR)
+    ) IS NOT NULL
 )
 SELECT
     write_id,

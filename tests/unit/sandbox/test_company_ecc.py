@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,10 @@ class Books:
         return found
 
     def request(self, domain: str, **fields: Any) -> Request:
+        (told,) = self.requests(domain, **fields)
+        return told
+
+    def requests(self, domain: str, **fields: Any) -> list[Request]:
         kinds = {**META, **{field.name: sql_type(field) for field in DOMAINS[domain].fields}}
         row = {"write_id": f"w-{fields}", "operation": "create", "link_id": "customer-77", **fields}
         kinds = dict.fromkeys(("write_id", "operation", "link_id"), "VARCHAR") | kinds
@@ -82,10 +87,13 @@ class Books:
             marks = ", ".join("?" for _ in kinds)
             self.db.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
             self.db.execute(f"INSERT INTO {table} VALUES ({marks})", [row.get(name) for name in kinds])
-        told = self.db.execute(mappings.write_sql("ecc", domain) or "").to_arrow_table().to_pylist()[0]
+        found = self.db.execute(mappings.write_sql("ecc", domain) or "").to_arrow_table().to_pylist()
+        return [self._request(told) for told in found]
+
+    def _request(self, told: dict[str, Any]) -> Request:
         body = {name: value for name, value in json.loads(told["body"]).items() if value is not None}
-        name = f"{abs(hash(told['write_id'])):x}"
-        return Request(name, told["object"], Operation(row["operation"]), told["record_id"], told["external_id"], body)
+        name = sha256(told["write_id"].encode()).hexdigest()[:40]
+        return Request(name, told["object"], Operation(told["operation"]), told["record_id"], told["external_id"], body)
 
     def write(self, domain: str, **fields: Any) -> Outcome:
         """Sent in one window, told in the next, and read back."""
@@ -233,6 +241,15 @@ def test_a_name_that_is_too_long_and_one_outside_of_the_code_page_are_refused(bo
         State.REFUSED,
         "code_page",
     )
+
+
+def test_the_number_of_a_customer_that_is_there_is_left_alone(books: Books) -> None:
+    held = books.conform("customer")[0]["record_id"]
+
+    assert books.requests("customer", operation="update", record_id=held, number="C-888") == []
+    (both,) = books.requests("customer", operation="update", record_id=held, number="C-888", city="Troy")
+    assert "KUNNR" not in both.body
+    assert both.body["ORT01"] == "Troy"
 
 
 def test_a_phone_number_that_is_too_long_goes_as_its_digits(books: Books) -> None:
