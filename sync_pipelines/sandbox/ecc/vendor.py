@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -84,5 +86,8 @@ def _known(body: Document) -> dict[str, Any]:
 
 
 def open_vendor(store: Store, *, clock: VirtualClock, faults: FaultPlan) -> Ecc:
-    """The ERP on a new folder; `move` takes it to one of your own."""
-    return Ecc(store, clock=clock, faults=faults, folder=Path(tempfile.mkdtemp(prefix="ecc-")))
+    """The ERP on a new folder, which ends with it; `move` takes it to one of your own."""
+    folder = Path(tempfile.mkdtemp(prefix="ecc-"))
+    made = Ecc(store, clock=clock, faults=faults, folder=folder)
+    weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+    return made
