@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -39,6 +39,8 @@ SECRETS = {
     "HUBSPOT_SERVICE_KEY": "pat-na1-sandbox",
     "ZENDESK_CLIENT_ID": "sandbox-client",
     "ZENDESK_CLIENT_SECRET": "sandbox-secret",
+    "S4HANA_USER": "SYNC",
+    "S4HANA_PASSWORD": "sandbox-password",
     "NETSUITE_CLIENT_ID": "sandbox-client",
     "NETSUITE_CERTIFICATE_ID": "sandbox-certificate",
 }
@@ -199,7 +201,29 @@ def _store(state: Path, name: str) -> Path:
 def _stand_in(state: Path, name: str, stack: ExitStack) -> str:
     store = Store(_store(state, name))
     stack.callback(store.close)
-    return stack.enter_context(serve(open_sandbox(name, store))).url
+    sandbox = open_sandbox(name, store)
+    if isinstance(sandbox.vendor, Filed):
+        return _files(sandbox.vendor, _store(state, name).with_suffix(""))
+    return stack.enter_context(serve(sandbox)).url
+
+
+@runtime_checkable
+class Filed(Protocol):
+    """A stand-in that is reached by files alone."""
+
+    folder: Path
+
+    def move(self, folder: Path) -> None: ...
+
+    def admin(self, action: str, body: Any) -> Any: ...
+
+
+def _files(vendor: Filed, folder: Path) -> str:
+    """Its files in a folder that stays; the batch job runs as it would have in the night before."""
+    shutil.rmtree(vendor.folder)
+    vendor.move(folder.absolute())
+    vendor.admin("window", None)
+    return vendor.folder.as_uri()
 
 
 def _marker(state: Path) -> Path:

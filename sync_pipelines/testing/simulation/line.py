@@ -20,8 +20,8 @@ from sync_pipelines.testing.simulation.pulse import Pulse
 
 PAGE_FOR_PEOPLE = b"<!DOCTYPE html><html><body><h1>Down for Maintenance</h1></body></html>"
 _ASKING = ("search", "search_count", "search_read", "read", "get_preferences", "login", "logout")
-_ASKING_PATHS = ("/query", "/list", "/search", "/batch/read", "/suiteql", "/token", "/tokens", "/oauth/tokens")
-"""Ends of paths that other systems are asked by with a POST."""
+_ASKED_BY_POST = {"list", "query", "read", "search", "suiteql", "token", "tokens"}
+"""Parts of the paths by which other systems are asked with a POST."""
 _SAID_NOTHING = -1
 
 
@@ -261,7 +261,7 @@ def _written(system: str, request: requests.PreparedRequest, body: bytes) -> tup
             return _salesforce(request, body), False
         case "stripe":
             return _stripe(request, body)
-    asking = request.method == "GET" or _path(request).partition("?")[0].endswith(_ASKING_PATHS)
+    asking = request.method == "GET" or bool(_ASKED_BY_POST & set(_path(request).partition("?")[0].split("/")))
     return ({} if asking else {f"{request.method} {_path(request)}": zlib.crc32(body)}), True
 
 

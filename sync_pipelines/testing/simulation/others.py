@@ -38,6 +38,9 @@ class Held:
     key: str = "id"
 
 
+FILES = ("ecc",)
+"""Systems without a wire, on which nothing of what is injected here could go wrong."""
+
 HELD: Mapping[str, tuple[Held, ...]] = {
     "chargebee": (
         Held(
@@ -65,6 +68,23 @@ HELD: Mapping[str, tuple[Held, ...]] = {
             lambda row: row["Customer_Number__gc"],
             lambda row: row["Name"],
             key="Gsid",
+        ),
+    ),
+    "s4hana": (
+        Held(
+            "customer",
+            "A_BusinessPartner",
+            lambda row: not row["IsMarkedForArchiving"],
+            lambda row: row["BusinessPartnerIDByExtSystem"] or None,
+            lambda row: f"{row['OrganizationBPName1']} {row['OrganizationBPName2']}".strip(),
+            key="BusinessPartner",
+        ),
+        Held(
+            "order",
+            "A_SalesOrder",
+            lambda row: True,
+            lambda row: row["PurchaseOrderByCustomer"] or None,
+            key="SalesOrder",
         ),
     ),
     "zendesk": (
