@@ -321,6 +321,9 @@ class _Course:
         return None
 
     def _unsettled(self, write: Write) -> Outcome:
+        if self._was_awaited(_id(write)):
+            message = f"it was sent, and {write.target} has not told of it yet; the newest plan no longer wants it"
+            return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, AWAITED, message)
         left = max(0, round(self._unsettled_for(write)))
         message = f"not found in {write.target}, where it may still appear within {left} seconds: looked for again then"
         return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, UNSETTLED, message)

@@ -511,7 +511,7 @@ def test_a_write_that_is_awaited_and_no_longer_wanted_is_looked_for_and_never_se
 
     ended = apply(application(system, book), [write("a")], {"w-a": State.IN_DOUBT}, wanted=[])
 
-    assert (ended["w-a"].state, ended["w-a"].code, system.sent) == (State.IN_DOUBT, UNSETTLED, [])
+    assert (ended["w-a"].state, ended["w-a"].code, system.sent) == (State.IN_DOUBT, AWAITED, [])
 
 
 def test_awaited_writes_are_no_failure_and_no_proof_and_a_doubt_beside_them_is_one() -> None:
