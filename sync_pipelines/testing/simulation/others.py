@@ -37,6 +37,9 @@ class Held:
     name: Callable[[Row], str | None] = lambda row: None
     key: str = "id"
 
+    def rows(self, world: World, system: str) -> list[Row]:
+        return [row for row in world.boxes[system].store.all(self.table) if self.lives(row)]
+
 
 FILES = ("ecc",)
 """Systems without a wire, on which nothing of what is injected here could go wrong."""
@@ -131,14 +134,14 @@ def held(world: World, system: str, domain: str) -> Iterator[tuple[Held, Row]]:
     """The rows of a domain that a system holds and that count."""
     for each in HELD.get(system, ()):
         if each.domain == domain:
-            yield from ((each, row) for row in world.boxes[system].store.all(each.table) if each.lives(row))
+            yield from ((each, row) for row in each.rows(world, system))
 
 
 def twice(world: World) -> Iterator[tuple[str, str, list[str]]]:
     """What we made though a record with its number was there, or made more than once: table, number, ids."""
     for system in world.boxes.keys() - set(SYSTEMS):
         for each in HELD.get(system, ()):
-            rows = [row for kept, row in held(world, system, each.domain) if kept is each]
+            rows = each.rows(world, system)
             made = Counter(each.number(row) for row in rows if (system, each.table, row[each.key]) not in world.seeded)
             for number in made.keys() - {None}:
                 ids = [str(row[each.key]) for row in rows if each.number(row) == number]
