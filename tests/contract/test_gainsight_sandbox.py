@@ -81,6 +81,15 @@ def test_a_created_company_is_read_with_its_times_in_milliseconds_and_its_names_
     assert (len(made), made[:4]) == (36, "1P02")
 
 
+def test_what_is_made_in_a_furnished_tenant_takes_the_id_of_no_other(tenant: Tenant) -> None:
+    rows = [{"Gsid": gsid("1P02", number), "Name": f"N{number}"} for number in range(3)]
+    seed(tenant.sandbox.store, {"Company": rows})
+
+    tenant.create({"Name": "New"})
+
+    assert {row["Name"] for row in tenant.query()} == {"N0", "N1", "N2", "New"}
+
+
 def test_every_answer_comes_in_the_envelope_and_names_the_limit(tenant: Tenant) -> None:
     answer = tenant.session.post(URL + QUERY, json={"select": ["Gsid"]}, headers=KEY, timeout=9)
 

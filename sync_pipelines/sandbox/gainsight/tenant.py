@@ -127,7 +127,10 @@ class Tenant:
         self.store.put(DELETE_LOG, f"{gsid} {second}", entry)
 
     def _gsid(self, thing: Object) -> str:
+        """The next id that no record has: those of a furnished tenant are made the same way."""
         number = int(self.store.meta("last_id", 0)) + 1
+        while self.store.get(thing.name, gsid(thing.prefix, number)):
+            number += 1
         self.store.set_meta("last_id", number)
         return gsid(thing.prefix, number)
 
