@@ -257,8 +257,8 @@ def _invoice_of_three_decimals(world: World, rng: Random) -> str | None:
     values = {"Name": f"Kuwait {number}", "AccountNumber": number, "CurrencyIsoCode": "USD", "Active__c": True}
     entered = people.enter_crm(world, "Account", {**values, "BillingCity": "Springfield", "BillingCountry": "US"})
     metadata = {"customer_number": number}
-    customer = people.bill(world, "POST", "/v1/customers", name=values["Name"], metadata=metadata)
-    if entered is None or customer is None:
+    customer = people.bill(world, "POST", "/v1/customers", name=values["Name"], metadata=metadata) if entered else None
+    if customer is None:
         return None
     world.by_hand.add(("stripe", "customer", customer["id"]))
     is_known = rng.random() < 0.7
