@@ -17,7 +17,7 @@ Probe = Callable[[str], Mapping[str, Cursor | None]]
 def probe(file: Path) -> dg.ResourceDefinition:
     """A probe over the topology in `file`, which is read anew at each tick."""
 
-    @dg.resource(description="Asks a system, for one cheap call an object, whether anything changed.")
+    @dg.resource(description="Asks a system, with as few calls as it allows, whether anything changed.")
     def opened(_: dg.InitResourceContext) -> Probe:
         # Reading the definitions must not pay the two seconds that importing the engine costs.
         from sync_pipelines.probe import changed_objects

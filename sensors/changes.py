@@ -29,7 +29,7 @@ def _changes(topology: Topology, system: str) -> dg.SensorDefinition:
         name=f"{system}_changes",
         job_name=jobs.CHANGES,
         minimum_interval_seconds=topology.systems[system].every_seconds,
-        description=f"Asks {system} with one cheap call an object whether anything changed since it was last read.",
+        description=f"Asks {system} with as few calls as it allows whether anything changed since it was last read.",
     )
     def evaluate(context: dg.SensorEvaluationContext, probe: dg.ResourceParam[Probe]) -> dg.RunRequest | dg.SkipReason:
         try:

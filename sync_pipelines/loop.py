@@ -90,6 +90,8 @@ class Loop:
     clock: Clock = field(default_factory=SystemClock)
     _identified: set[str] = field(default_factory=set)
     _planned: set[str] = field(default_factory=set)
+    _changed: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """By system: whether a look of this run found an object changed."""
 
     @classmethod
     @contextmanager
@@ -142,8 +144,15 @@ class Loop:
         return [name for owner, name in mappings.plan_sources(target, domain) if owner == target]
 
     def extract(self, system: str, object: str) -> Extraction:
-        """Read one object's changes into the record log."""
+        """Read one object's changes into the record log.
+
+        In mode "incremental" only where a look at the system finds that there may be any.
+        """
         is_full = self.mode == "full"
+        if not is_full and self._is_unchanged(system, object):
+            shape = mappings.objects(system)[object]
+            unread = extracting.unchanged(self.lake, self.systems[system], object=object, shape=shape)
+            return self._kept(f"{system}/{object}", unread)
         whole = is_full and self._is_due_again(system, object)
         extracted = self._extract(system, object, prove=is_full, whole=whole)
         if extracted.is_whole:
@@ -422,6 +431,7 @@ class Loop:
         shapes = mappings.objects(target)
         states = {each.write.request.write_id: each.state for each in unsettled}
         wanted = self._wanted(domain, target, unsettled, plan)
+        self._changed.pop(target, None)
         with self.reach.asked(target) as system:
             on = applying.Application(
                 system,
@@ -495,9 +505,37 @@ class Loop:
         days, read_at = self.topology.systems[system].reread_days, self.ledger.whole_read_at(system, object)
         return bool(days) and read_at is not None and self.clock.now() - read_at >= timedelta(days=days)
 
+    def _is_unchanged(self, system: str, object: str) -> bool:
+        """Whether a look finds an object as it was; one look tells of this one and of those that may be asked next.
+
+        A look sees only what is past the cursor. So it is trusted where a read that found nothing began so long after
+        the last news that whatever carries a time up to the cursor was visible to it.
+        """
+        looks_at, found = self.systems[system].passport.looks_at, self._changed.setdefault(system, {})
+        if object not in found and looks_at > 1:
+            named = [name for name in self._at_rest(system) if name not in found]
+            # A look at a single object costs as much as its read.
+            if object in named and len(named) > 1:
+                named.remove(object)
+                self._look(system, [object, *named][:looks_at])
+        return not found.get(object, True)
+
+    def _at_rest(self, system: str) -> list[str]:
+        """The objects of which nothing can come late any more that has a time before the cursor."""
+        late = timedelta(seconds=self.systems[system].passport.overlap_seconds)
+        begun, news = self.ledger.reads_begun(system), self.lake.news_at(system)
+        names = [name for name in self.objects(system) if name in begun]
+        return [name for name in names if name not in news or begun[name] - news[name] >= late]
+
+    def _look(self, system: str, names: Sequence[str]) -> None:
+        with self.reach.asked(system) as opened:
+            changed = opened.changed({name: self.lake.cursor(system, name) for name in names})
+        self._changed[system] |= {name: name in changed for name in names}
+
     def _extract(self, system: str, object: str, *, prove: bool, whole: bool = False) -> Extraction:
         with self.reach.asked(system) as opened:
-            return extracting.extract(
+            began_at = self.clock.now()
+            extracted = extracting.extract(
                 self.lake,
                 opened,
                 object=object,
@@ -507,6 +545,9 @@ class Loop:
                 prove=prove,
                 whole=whole,
             )
+        if opened.passport.looks_at > 1:
+            self.ledger.note_read(system, object, began_at)
+        return extracted
 
     def _show(self, domain: str, system: str) -> None:
         self.lake.show(system, mappings.objects(system))

@@ -16,8 +16,8 @@ PROBE = "probe"
 def changed_objects(topology: Topology, system: str, *, clock: Clock | None = None) -> dict[str, Cursor | None]:
     """The changed objects of a system, each with the cursor it was compared with (None: never read).
 
-    Costs at most one cheap call an object, and none while the system is left alone. Raises what the system
-    raises when it can't be asked.
+    Costs as few calls as the vendor allows, at most one an object, and none while the system is left alone. Raises
+    what the system raises when it can't be asked.
     """
     clock = clock or SystemClock()
     with planes.open_planes(topology, clock=clock) as (lake, ledger):
@@ -25,4 +25,5 @@ def changed_objects(topology: Topology, system: str, *, clock: Clock | None = No
         cursors = {name: lake.cursor(system, name) for name in mappings.objects(system)}
         reach = Reach(topology, systems, ledger, clock, PROBE)
         with reach.asked(system, meet=False) as opened:
-            return {name: cursor for name, cursor in cursors.items() if opened.changed(name, cursor)}
+            changed = opened.changed(cursors)
+        return {name: cursor for name, cursor in cursors.items() if name in changed}

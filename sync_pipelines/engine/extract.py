@@ -9,6 +9,8 @@ from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Extraction, Result
 from sync_pipelines.engine.port import Counting, Cursor, Deletes, Shape, System
 
+UNCHANGED = "a look found it unchanged, and an incremental run reads only changes; the next full run counts"
+
 
 def extract(
     lake: Lake,
@@ -58,6 +60,24 @@ def extract(
             _complete(system, object, held=held, counted=counted, asked=prove),
             _fits(lake, system.name, object, shape),
         ),
+    )
+
+
+def unchanged(lake: Lake, system: System, *, object: str, shape: Shape) -> Extraction:
+    """An object that need not be read, because a look at its system has found it as it was."""
+    lake.cursor(system.name, object)
+    held = lake.held(system.name, object)
+    complete = _complete(system, object, held=held, counted=None, asked=False)
+    return Extraction(
+        system=system.name,
+        object=object,
+        read=0,
+        appended=0,
+        deleted=0,
+        calls=0,
+        held=held,
+        counted=None,
+        checks=(replace(complete, reason=UNCHANGED), _fits(lake, system.name, object, shape)),
     )
 
 

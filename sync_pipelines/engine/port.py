@@ -101,6 +101,8 @@ class Passport:
     deletes: Deletes
     merges: Merges = Merges.UNSEEN
     counting: Counting
+    looks_at: int = 1
+    """Of how many objects one call of `changed` tells; 1: a look at an object costs as much as a read of its news."""
 
     batch_max: int
     """Records in one write call."""
@@ -252,8 +254,12 @@ class System(Protocol):
         """Every live id, in pages: the sweep that finds deletes."""
         ...
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """Whether anything changed since the cursor, for at most one cheap call."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """Those of the objects in which anything changed past their cursors (None: nothing has been read so far).
+
+        Costs as few calls as the vendor allows: one for each `passport.looks_at` objects. What becomes visible only
+        later, with a time from before the cursor, is no change here: reads start behind the cursor for that.
+        """
         ...
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:

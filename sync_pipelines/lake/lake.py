@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from sync_pipelines.engine.values import quoted, text
 from sync_pipelines.errors import FixConfiguration, MalformedPage
 from sync_pipelines.lake.session import open_session
 from sync_pipelines.lake.tables import CURRENT
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lake:
@@ -126,6 +128,11 @@ class Lake:
         """How far an object has been read. Asking begins a new look at what the log holds of it."""
         self._known.pop((system, object), None)
         return self._newest_cursor(system, object)
+
+    def news_at(self, system: str) -> dict[str, datetime]:
+        """When each object of a system last had news; those that never had any are not in it."""
+        newest = "SELECT object, epoch_us(max(read_at)) FROM lake.cursor_log WHERE system = ? GROUP BY object"
+        return {name: EPOCH + timedelta(microseconds=at) for name, at in self.rows(newest, (system,))}
 
     def append_page(self, system: str, object: str, page: Page, *, run_id: str, at: datetime) -> int:
         """Append a page and its cursor in one transaction; returns how many records were news.

@@ -150,6 +150,15 @@ class Ledger:
         with self._look() as connection:
             return steps.whole_read_at(connection, system, object)
 
+    def note_read(self, system: str, object: str, began_at: datetime) -> None:
+        with self._change() as change:
+            steps.note_read(change, system, object, began_at)
+
+    def reads_begun(self, system: str) -> dict[str, datetime]:
+        """When the latest read of each object of a system began, of those that came to their end."""
+        with self._look() as connection:
+            return steps.reads_begun(connection, system)
+
     def save_checks(self, run_id: str, checks: Sequence[Check]) -> None:
         with self._change() as change:
             steps.save_checks(change, run_id, checks)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sync_pipelines.engine.outcome import Check, Result, Total
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import add, counted, given
-from sync_pipelines.ledger.tables import check_results, control_totals, step_results, whole_reads
+from sync_pipelines.ledger.tables import check_results, control_totals, latest_reads, step_results, whole_reads
 
 
 def save_step(change: Change, run_id: str, subject: str, result: Mapping[str, Any]) -> None:
@@ -42,6 +42,20 @@ def whole_read_at(connection: Connection, system: str, object: str) -> datetime 
     of_object = (whole_reads.c.system == system, whole_reads.c.object == object)
     read_at: datetime | None = connection.scalar(select(whole_reads.c.at).where(*of_object))
     return read_at
+
+
+def note_read(change: Change, system: str, object: str, began_at: datetime) -> None:
+    """Keep that a read of an object has come to its end, and when it began."""
+    fresh = insert(latest_reads).values(system=system, object=object, began_at=began_at)
+    change.connection.execute(
+        fresh.on_conflict_do_update(index_elements=["system", "object"], set_={"began_at": fresh.excluded.began_at})
+    )
+
+
+def reads_begun(connection: Connection, system: str) -> dict[str, datetime]:
+    """When the latest read of each object of a system began."""
+    query = select(latest_reads.c.object, latest_reads.c.began_at)
+    return counted(connection, query.where(latest_reads.c.system == system))
 
 
 def save_checks(change: Change, run_id: str, checks: Sequence[Check]) -> None:

@@ -344,6 +344,15 @@ whole_reads = Table(
 )
 """When an object was last read from its beginning."""
 
+latest_reads = Table(
+    "latest_reads",
+    METADATA,
+    _text("system", primary_key=True),
+    _text("object", primary_key=True),
+    _at("began_at"),
+)
+"""When the latest read of an object that came to its end had begun."""
+
 paces = Table(
     "paces",
     METADATA,

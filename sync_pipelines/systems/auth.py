@@ -82,6 +82,7 @@ class Basic:
 class _Token(msgspec.Struct):
     access_token: str
     instance_url: str = ""
+    id: str = ""
     expires_in: float | None = None
 
 
@@ -136,6 +137,10 @@ class ClientCredentials:
     def instance_url(self) -> str:
         """Where the token says that data calls go."""
         return self._current().instance_url
+
+    def identity(self) -> str:
+        """Whose token it is, where the system tells it: Salesforce gives an address that ends with org and user."""
+        return self._current().id
 
     def renew(self) -> None:
         with self._lock:

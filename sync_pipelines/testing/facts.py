@@ -65,6 +65,8 @@ class Facts(Protocol):
     """The clock of the system and of its adapter: it moves when somebody sleeps, and never by itself."""
     object: str
     shape: Shape
+    beside: Mapping[str, Shape] = {}
+    """Further objects of the system, so many that one look can tell of as many as the passport claims."""
     beside_pages: int = 0
     """Calls that a read needs beside its pages, such as one for the feed that names what changed; at most 1."""
 
@@ -146,6 +148,7 @@ class MemoryFacts(Facts):
     system: MemorySystem = field(default_factory=MemorySystem)
     object: str = "account"
     shape: Shape = field(default_factory=lambda: {"name": "VARCHAR"})
+    beside: Mapping[str, Shape] = field(default_factory=lambda: {"contact": {"name": "VARCHAR"}})
 
     def __post_init__(self) -> None:
         self.clock = self.system.clock

@@ -39,6 +39,7 @@ PASSPORT = Passport(
     deletes=Deletes.IN_PAGES,
     merges=Merges.IN_PAGES,
     counting=Counting.EXACT,
+    looks_at=2,
     batch_max=3,
     batch_atomic=False,
     locking=Locking.REREAD,
@@ -175,10 +176,11 @@ class MemorySystem:
         self.calls.count(f"ids {object}")
         yield [i for i, r in self._visible(object).items() if not r.is_deleted]
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        self.calls.count(f"changed {object}")
-        seen = int(since["revision"]) if since else 0
-        return any(r.revision > seen for r in self._visible(object).values())
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        for _ in range(0, len(cursors), self.does.looks_at):
+            self.calls.count("changed")
+        seen = {name: int(since["revision"]) if since else 0 for name, since in cursors.items()}
+        return {name for name, known in seen.items() if any(r.revision > known for r in self._visible(name).values())}
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         self.calls.count(f"fetch {object}")

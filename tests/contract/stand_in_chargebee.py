@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.domains.money import major, minor
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.sandbox.chargebee.refusal import LIMITED, READ_ONLY
@@ -23,6 +24,7 @@ class ChargebeeFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "customers"
     shape: Mapping[str, Any] = {"company": "VARCHAR"}
+    beside = mappings.objects("chargebee")
     options: Mapping[str, str] = {"api_key": "test_sandbox"}
     data = "/api/v2/"
     slowest = 80

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
@@ -48,6 +49,7 @@ class EccFacts(Facts):
 
     object = "DEBMAS"
     shape: Mapping[str, Any] = {"NAME1": "VARCHAR", "LAND1": "VARCHAR"}
+    beside = mappings.objects("ecc")
     beside_pages = 1
     """The listing that tells of new files; control files are counted with the pages."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.systems.gainsight import open_system
 from sync_pipelines.testing.facts import Amounts, NotChecked
@@ -22,6 +23,7 @@ class GainsightFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "Company"
     shape: Mapping[str, Any] = {"Name": "VARCHAR", "Sync_Id__gc": "VARCHAR"}
+    beside = mappings.objects("gainsight")
     options: Mapping[str, str] = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     data = "/v1/data/"
     slowest = 290

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.systems.hubspot import open_system
 from sync_pipelines.testing.facts import Amounts, Fault
@@ -35,6 +36,7 @@ class HubSpotFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "companies"
     shape: Mapping[str, Any] = {"name": "VARCHAR", "industry": "VARCHAR"}
+    beside = mappings.objects("hubspot")
     options: Mapping[str, str] = {
         "client_id": "sandbox-client",
         "client_secret": "sandbox-secret",

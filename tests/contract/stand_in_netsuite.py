@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.sandbox.netsuite import CERTIFICATE, private_key, seed
 from sync_pipelines.sandbox.transport import InProcess
 from sync_pipelines.systems.netsuite import open_system
@@ -39,6 +40,7 @@ class NetSuiteFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "customer"
     shape: Mapping[str, Any] = {"companyname": "VARCHAR"}
+    beside: Mapping[str, Any] = {**mappings.objects("netsuite"), "customerPayment": {}}
     options: Mapping[str, str] = BY_CERTIFICATE
     data = "/services/rest/"
     slowest = 890

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Request
 from sync_pipelines.sandbox.s4hana import seed
 from sync_pipelines.systems.s4hana import open_system
@@ -26,6 +27,7 @@ class S4hanaFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "A_BusinessPartner"
     shape: Mapping[str, Any] = {"BusinessPartnerFullName": "VARCHAR"}
+    beside = mappings.objects("s4hana")
     options: Mapping[str, str] = OPTIONS
     data = "/sap/opu/odata/"
     slowest = 890

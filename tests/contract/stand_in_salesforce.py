@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.systems.salesforce import open_system
 from sync_pipelines.testing.facts import Amounts, Fault
@@ -25,6 +26,7 @@ class SalesforceFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "Account"
     shape: Mapping[str, Any] = {"Name": "VARCHAR", "MasterRecordId": "VARCHAR"}
+    beside = mappings.objects("salesforce")
     options: Mapping[str, str] = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     data = "/services/data/v"
     slowest = 590

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.domains.money import exponent, minor
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.sandbox.stripe import API_VERSION
@@ -24,6 +25,7 @@ class StripeFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "customers"
     shape: Mapping[str, Any] = {"name": "VARCHAR"}
+    beside = mappings.objects("stripe")
     options: Mapping[str, str] = {"api_key": "sk_test_sandbox"}
     data = "/v1/"
     slowest = 80

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.sandbox.tryton import seed
 from sync_pipelines.sandbox.tryton.vendor import SERIES
 from sync_pipelines.systems.tryton import open_system
@@ -23,6 +24,7 @@ class TrytonFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "party.party"
     shape: Mapping[str, Any] = {"name": "VARCHAR"}
+    beside = mappings.objects("tryton")
     options: Mapping[str, str] = {"user": "admin", "password": "admin-sandbox"}
     path = "/erp"
     data = "/erp/rpc/"

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from sync_pipelines import mappings
 from sync_pipelines.engine.port import Rate
 from sync_pipelines.systems.zendesk import open_system
 from sync_pipelines.testing.facts import Amounts, NotChecked
@@ -23,6 +24,7 @@ class ZendeskFacts(StandIn):
     open_system = staticmethod(open_system)
     object = "organizations"
     shape: Mapping[str, Any] = {"name": "VARCHAR", "external_id": "VARCHAR"}
+    beside = mappings.objects("zendesk")
     options: Mapping[str, str] = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     data = "/api/v2/"
     slowest = 590

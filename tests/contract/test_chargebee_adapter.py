@@ -211,7 +211,7 @@ def test_later_reads_cost_one_poll_for_all_objects_while_nothing_changes(company
     made = company.cost(lambda: taken(company, copies))
 
     assert made == {"GET /events": 1}
-    assert not any(company.open().changed(name, copy.cursor) for name, copy in copies.items())
+    assert company.open().changed({name: copy.cursor for name, copy in copies.items()}) == set()
 
 
 def test_an_incremental_read_asks_only_the_lists_that_have_news(company: Company) -> None:

@@ -18,6 +18,7 @@ class TestChargebee(Conformance):
 
 
 LIES = [
+    ("looks_at", 8),
     ("page_max", 10),
     ("page_max", 500),
     ("counting", Counting.EXACT),

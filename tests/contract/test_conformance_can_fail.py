@@ -70,8 +70,8 @@ class Restless(MemorySystem):
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         return super().read(object, shape, None)
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        return True
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        return set(cursors)
 
 
 class Hasty(MemorySystem):

@@ -449,7 +449,7 @@ def test_a_read_starts_with_the_full_extract_and_goes_on_behind_its_cursor(syste
         2,
         [["0000100017", "0000200002"]],
     )
-    assert not system.changed("DEBMAS", {"sequence": 4})
+    assert not system.changed({"DEBMAS": {"sequence": 4}})
     assert system.identity() == "PRDCLNT100"
 
 
@@ -561,7 +561,7 @@ def test_reading_costs_a_listing_and_two_files_an_extract_and_nothing_new_costs_
     _, cursor = read(system, "DEBMAS", SHAPE)
     assert system.calls.by_route == {"LIST": 1, "GET": 6}
 
-    system.changed("DEBMAS", cursor)
+    system.changed({"DEBMAS": cursor})
     read(system, "DEBMAS", SHAPE, cursor)
     assert system.calls.by_route == {"LIST": 3, "GET": 6}
 

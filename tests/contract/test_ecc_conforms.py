@@ -18,6 +18,7 @@ class TestEcc(Conformance):
 
 
 LIES = [
+    ("looks_at", 2),
     ("page_max", 2),
     ("counting", Counting.NONE),
     ("is_ordered", True),

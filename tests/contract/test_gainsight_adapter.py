@@ -96,7 +96,7 @@ def test_reads_cost_a_call_for_each_page_and_one_where_nothing_changed(tenant: T
     news, cursor = tenant.read(since=cursor)
     incremental = tenant.spent()
     tenant.clock.advance(7200)
-    looked = tenant.adapter.changed("Company", cursor)
+    looked = tenant.adapter.changed({"Company": cursor})
 
     assert seen == made
     assert (full, incremental) == ({QUERY: 3}, {QUERY: 1})
@@ -173,9 +173,9 @@ def test_what_changed_in_a_list_is_news_and_the_cursors_own_second_is_none(tenan
     tenant.fill(STEPS, 3)
     _, cursor = tenant.read(STEPS)
 
-    assert not tenant.adapter.changed(STEPS, cursor)
+    assert not tenant.adapter.changed({STEPS: cursor})
     tenant.fill(STEPS, 1, at=NOW + timedelta(milliseconds=1), first=9)
-    assert tenant.adapter.changed(STEPS, cursor)
+    assert tenant.adapter.changed({STEPS: cursor})
 
 
 def test_records_of_lists_are_fetched_by_id_and_swept(tenant: Tenant) -> None:

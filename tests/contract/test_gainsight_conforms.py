@@ -22,6 +22,7 @@ class TestByListAndAccessKey(Conformance):
 
 
 LIES = [
+    ("looks_at", 2),
     ("page_max", 1000),
     ("page_max", 10_000),
     ("batch_max", 51),

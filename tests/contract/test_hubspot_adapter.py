@@ -134,7 +134,7 @@ def test_an_incremental_read_and_one_with_nothing_changed_cost_the_minimum(porta
     seen, cursor = portal.read(cursor)
     incremental = portal.cost() - before
     portal.clock.advance(3600)
-    quiet = portal.adapter.changed("companies", cursor)
+    quiet = portal.adapter.changed({"companies": cursor})
     again, _ = portal.read(cursor)
 
     overlap = ids[-121:]
@@ -430,7 +430,7 @@ def test_everything_that_the_adapter_says_has_the_form_that_hubspots_documents_d
     seed(portal.store, {"deals": [deal]})
     _, cursor = portal.read()
     portal.read(object="deals", shape=DEAL)
-    portal.adapter.changed("companies", cursor)
+    portal.adapter.changed({"companies": cursor})
     portal.adapter.count("companies")
     portal.adapter.fetch("companies", COMPANY, ["1", "77777"])
     portal.adapter.write([create(1, name="Acme"), create(2, industry="NONE SUCH")])

@@ -26,6 +26,7 @@ class TestPortalWhoseSearchIsBehind(Conformance):
 
 
 LIES = [
+    (HubSpotFacts, "looks_at", 2),
     (HubSpotFacts, "page_max", 100),
     (HubSpotFacts, "page_max", 2000),
     (HubSpotFacts, "late_seconds", 60),

@@ -111,7 +111,7 @@ def test_a_read_costs_one_call_for_a_thousand_rows_and_one_where_nothing_changed
     account.customers(3, at="2026-11-23T12:40:00Z", first=2501)
     changed, cursor = account.read(cursor)
     incremental = account.spent()
-    news = account.adapter.changed("customer", cursor)
+    news = account.adapter.changed({"customer": cursor})
     unchanged = account.spent()
 
     assert len(everything) == len(set(everything)) == 2500
@@ -121,28 +121,43 @@ def test_a_read_costs_one_call_for_a_thousand_rows_and_one_where_nothing_changed
     assert not news
 
 
-def looks(account: Account) -> dict[str, bool]:
-    """Whether anything changed in each mapped object since it was read, as a sensor asks."""
+def read_all(account: Account) -> dict[str, Any]:
+    """The cursors of all mapped objects after everything was read; None of those that are empty."""
     shapes = mappings.objects("netsuite")
-    cursors: dict[str, Any] = {}
+    cursors: dict[str, Any] = dict.fromkeys(shapes)
     for name, shape in shapes.items():
         for page in account.adapter.read(name, shape, None):
             cursors[name] = page.cursor
     account.clock.advance(5)
     account.spent()
-    return {name: account.adapter.changed(name, cursors.get(name)) for name in shapes}
+    return cursors
 
 
 def test_a_look_at_everything_costs_one_call_where_nothing_changed(account: Account) -> None:
     account.posted()
 
-    assert not any(looks(account).values())
-    assert account.spent() == {QUERY: 1}
-
-    account.clock.advance(5)
+    cursors = read_all(account)
+    quiet = account.adapter.changed(cursors)
     account.customers(1, at="2026-11-23T12:00:10Z", first=77)
-    assert account.adapter.changed("customer", {"at": "2026-11-23 04:00:05", "id": "1"})
-    assert not account.adapter.changed("invoice", {"at": "2026-11-23 04:00:00", "id": "1"})
+    news = account.adapter.changed(cursors)
+
+    assert (quiet, news) == (set(), {"customer"})
+    assert account.spent() == {QUERY: 2}
+
+
+@pytest.mark.parametrize("flag", ["closed", "arLocked", "allLocked"])
+def test_a_look_sees_a_period_that_was_closed_or_locked(account: Account, flag: str) -> None:
+    cursors = read_all(account)
+    account.sandbox.vendor.admin("period", {"name": "Nov 2026", "changes": {flag: True}})
+
+    assert account.adapter.changed(cursors) == {"accountingPeriod"}
+
+
+def test_a_look_sees_a_new_row_of_a_list(account: Account) -> None:
+    cursors = read_all(account)
+    seed(account.sandbox.store, {"account": [{"id": "901", "acctNumber": "4999", "acctName": "Other"}]})
+
+    assert account.adapter.changed(cursors) == {"account"}
 
 
 def test_a_role_that_may_not_see_everything_is_asked_object_by_object(account: Account) -> None:
@@ -151,8 +166,11 @@ def test_a_role_that_may_not_see_everything_is_asked_object_by_object(account: A
     account.posted()
     account.wire.strike(refusal, lambda call: b"UNION ALL" in (call.body or b""))
 
-    assert not any(looks(account).values())
-    assert account.adapter.changed("invoice", {"at": "2026-11-20 04:00:00", "id": "1"})
+    cursors = read_all(account)
+
+    assert account.adapter.changed(cursors) == set()
+    assert account.adapter.changed({"invoice": {"at": "2026-11-20 04:00:00", "id": "1"}}) == {"invoice"}
+    assert account.spent() == {QUERY: 1 + len(cursors) + 1}
 
 
 def test_a_hundred_records_are_written_by_a_job_in_four_calls(account: Account) -> None:
@@ -238,7 +256,7 @@ def test_a_change_in_the_hour_that_comes_twice_is_not_missed(account: Account) -
     account.clock.set(datetime(2026, 11, 1, 9, 30, tzinfo=UTC))  # 01:30 for the second time
     account.customers(1, at="2026-11-01T09:10:00Z", first=2)
 
-    assert account.adapter.changed("customer", cursor)
+    assert account.adapter.changed({"customer": cursor})
     assert "2" in account.read(cursor)[0]
 
 

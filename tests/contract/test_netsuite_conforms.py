@@ -23,6 +23,7 @@ class TestNetSuiteByToken(Conformance):
     ("claim", "lie"),
     [
         ("page_max", 100),
+        ("looks_at", 14),
         ("batch_max", 101),
         ("batch_atomic", True),
         ("is_ordered", False),

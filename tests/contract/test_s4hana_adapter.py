@@ -92,7 +92,7 @@ def test_a_read_takes_a_call_a_page_and_a_batch_of_writes_one_after_its_token(s4
     s4.make(*(f"P{number}" for number in range(50)))
     written = s4.calls()
     found, cursor = s4.read()
-    s4.system.changed(PARTNER, cursor)
+    s4.system.changed({PARTNER: cursor})
 
     assert written == ["GET ", "POST $batch"]
     assert s4.calls()[2:] == ["GET A_BusinessPartner", "GET A_BusinessPartner"]
@@ -123,9 +123,9 @@ def test_a_read_that_was_broken_off_goes_on_after_its_last_page_and_then_begins_
     monkeypatch.undo()
 
     assert (list(first.record_ids), rest) == (["5", "6"], ["7", "8"])
-    assert s4.system.changed(PARTNER, first.cursor)
+    assert s4.system.changed({PARTNER: first.cursor})
     assert cursor == {"at": "2026-11-23T12:00:00+00:00"}
-    assert not s4.system.changed(PARTNER, cursor)
+    assert not s4.system.changed({PARTNER: cursor})
 
 
 def test_a_server_that_gives_shorter_pages_is_read_to_the_end(s4: System) -> None:
@@ -158,7 +158,7 @@ def test_a_change_in_the_hour_that_comes_twice_is_read(s4: System) -> None:
     s4.clock.advance(1500)
     s4.system.write([update(first, OrganizationBPName1="B")])
 
-    assert s4.system.changed(PARTNER, cursor)
+    assert s4.system.changed({PARTNER: cursor})
     assert s4.read(since=cursor)[0] == [first]
 
 

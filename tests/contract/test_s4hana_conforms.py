@@ -18,6 +18,7 @@ class TestS4hana(Conformance):
 
 
 LIES = [
+    ("looks_at", 2),
     ("page_max", 100),
     ("batch_atomic", True),
     ("is_ordered", True),

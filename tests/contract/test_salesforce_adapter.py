@@ -141,12 +141,12 @@ def test_a_second_read_brings_what_changed_and_the_overlap_alone(crm):
     old = crm.accounts(3, at=NOW - timedelta(hours=2))
     recent = crm.accounts(1, first=50, at=NOW - timedelta(hours=1))
     _, cursor = crm.read()
-    quiet = not crm.adapter.changed("Account", cursor)
+    quiet = not crm.adapter.changed({"Account": cursor})
 
     crm.adapter.write([rename(old[1], "Acme AG")])
 
     assert quiet
-    assert crm.adapter.changed("Account", cursor)
+    assert crm.adapter.changed({"Account": cursor})
     assert set(crm.read(cursor)[0]) == {old[1], *recent}
 
 

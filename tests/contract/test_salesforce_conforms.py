@@ -18,6 +18,7 @@ class TestSalesforce(Conformance):
 
 
 LIES = [
+    ("looks_at", 6),
     ("page_max", 100),
     ("page_max", 5000),
     ("batch_max", 201),

@@ -22,7 +22,7 @@ from sync_pipelines.sandbox.launch import open_sandbox
 from sync_pipelines.sandbox.stripe import limited, locked, seed
 from sync_pipelines.sandbox.transport import InProcess
 from sync_pipelines.systems.form import form
-from sync_pipelines.systems.stripe import Stripe, open_system
+from sync_pipelines.systems.stripe import LISTS, Stripe, open_system
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOW = int(START.timestamp())
@@ -256,7 +256,7 @@ def test_a_change_in_the_second_of_the_last_poll_is_not_lost(company: Company) -
     copy = Copy().take(company.open(), "customers").take(company.open(), "customers")
     company.post("customers/cus_0001", name="In the same second")
 
-    assert company.open().changed("customers", copy.cursor)
+    assert company.open().changed({"customers": copy.cursor})
     copy.take(company.open(), "customers")
 
     assert copy.records["cus_0001"]["name"] == "In the same second"
@@ -331,21 +331,35 @@ def test_a_cursor_older_than_the_feed_reads_everything_again(company: Company) -
     assert later.calls.by_route == {"GET /v1/events": 1, "GET /v1/customers": 1}
 
 
-def test_asking_whether_something_changed_costs_one_call(company: Company) -> None:
+def test_asking_what_of_all_objects_changed_costs_one_call(company: Company) -> None:
     company.seed(customer=customers(1))
     company.post("customers/cus_0000", name="A")
-    copy = Copy().take(company.open(), "customers").take(company.open(), "customers")
+    reader = company.open()
+    cursors = {name: Copy().take(reader, name).take(reader, name).cursor for name in LISTS}
 
     asked = company.open()
-    before = asked.changed("customers", copy.cursor)
+    before = asked.changed(cursors)
     company.clock.advance(5)
     company.post("products", name="Not a customer")
-    other = asked.changed("customers", copy.cursor)
+    other = asked.changed(cursors)
     company.post("customers/cus_0000", name="B")
 
-    assert (before, other, asked.changed("customers", copy.cursor)) == (False, False, True)
+    assert (before, other, asked.changed(cursors)) == (set(), {"products"}, {"products", "customers"})
     assert asked.calls.by_route == {"GET /v1/events": 3}
-    assert company.open().changed("customers", None)
+    assert company.open().changed({"customers": None}) == {"customers"}
+
+
+def test_where_a_page_of_the_feed_does_not_reach_back_far_enough_each_group_is_asked(company: Company) -> None:
+    company.post("customers", name="A")
+    reader = company.open()
+    cursors = {name: Copy().take(reader, name).take(reader, name).cursor for name in LISTS}
+    for number in range(100):
+        company.post("products", name=f"Product {number}")
+
+    asked = company.open()
+
+    assert asked.changed(cursors) == {"products"}
+    assert asked.calls.by_route == {"GET /v1/events": 4}
 
 
 def test_what_stripe_moves_by_itself_is_no_other_version(company: Company) -> None:

@@ -18,6 +18,7 @@ class TestStripe(Conformance):
 
 
 LIES = [
+    ("looks_at", 7),
     ("page_max", 10),
     ("page_max", 250),
     ("counting", Counting.EXACT),

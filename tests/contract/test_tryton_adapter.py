@@ -167,12 +167,12 @@ def test_a_second_read_brings_what_changed_and_the_overlap_alone(erp):
     erp.clock.advance(3600)
     recent = erp.parties(1, stem="R")
     _, cursor = erp.read()
-    quiet = not erp.adapter.changed("party.party", cursor)
+    quiet = not erp.adapter.changed({"party.party": cursor})
 
     erp.change("party.party", old[1], name="Acme AG")
 
     assert quiet
-    assert erp.adapter.changed("party.party", cursor)
+    assert erp.adapter.changed({"party.party": cursor})
     seen, _ = erp.read(cursor)
     assert seen.keys() == {old[1], *recent}
     assert seen[old[1]]["name"] == "Acme AG"

@@ -18,6 +18,7 @@ class TestTryton(Conformance):
 
 
 LIES = [
+    ("looks_at", 2),
     ("page_max", 20),
     ("merges", Merges.IN_PAGES),
     ("batch_atomic", False),

@@ -140,12 +140,12 @@ def test_a_run_over_everything_that_the_graph_reads_costs_two_calls_where_nothin
     cursors = {name: desk.read(name)[1] for name in (ORGANIZATIONS, FIELDS)}
     desk.spent()
 
-    changed = {name: desk.adapter.changed(name, cursor) for name, cursor in cursors.items()}
+    changed = desk.adapter.changed(cursors)
     probes = desk.spent()
     for name, cursor in cursors.items():
         desk.read(name, cursor)
 
-    assert changed == {ORGANIZATIONS: False, FIELDS: False}
+    assert changed == set()
     assert sum(probes.values()) == 2
     assert sum(desk.spent().values()) == 2
 
@@ -315,7 +315,7 @@ def test_tickets_are_read_by_cursor_with_deletes_and_what_only_the_system_change
     desk.spent()
     seen, cursor = desk.read(TICKETS)
     full = desk.spent()
-    quiet = desk.adapter.changed(TICKETS, cursor)
+    quiet = desk.adapter.changed({TICKETS: cursor})
     for number, more in (("1", {"_deleted": True}), ("2", {})):
         held = desk.store.get("ticket", number) or {}
         desk.store.put("ticket", number, {**held, **more, "_generated": int(NOW.timestamp()) - 600})
@@ -324,7 +324,7 @@ def test_tickets_are_read_by_cursor_with_deletes_and_what_only_the_system_change
 
     assert list(seen) == ids
     assert full == {"GET /api/v2/incremental/tickets/cursor": 3}
-    assert (quiet, desk.adapter.changed(TICKETS, cursor)) == (False, True)
+    assert (quiet, desk.adapter.changed({TICKETS: cursor})) == (set(), {TICKETS})
     assert news == {"1": True, "2": False}
     assert sum(len(page) for page in desk.adapter.ids(TICKETS)) == 2499
     assert desk.adapter.count(TICKETS) == 2499
@@ -344,11 +344,11 @@ def test_a_ticket_cursor_that_the_server_no_longer_knows_is_left_for_its_time(de
 def test_fields_of_tickets_are_few_and_read_whole(desk: Desk) -> None:
     desk.seed("ticket_field", [{"id": 1, "title": "Product", "type": "tagger", "updated_at": "2026-03-01T00:00:00Z"}])
     seen, cursor = desk.read(FIELDS)
-    quiet = desk.adapter.changed(FIELDS, cursor)
+    quiet = desk.adapter.changed({FIELDS: cursor})
     desk.sandbox.vendor.admin("alter_field", {"kind": "ticket_field", "id": 1, "changes": {"title": "Produkt"}})
 
     assert seen == {"1": False}
-    assert (quiet, desk.adapter.changed(FIELDS, cursor)) == (False, True)
+    assert (quiet, desk.adapter.changed({FIELDS: cursor})) == (set(), {FIELDS})
     assert desk.adapter.count(FIELDS) is None
     assert b"Produkt" in desk.adapter.fetch(FIELDS, {}, ["1", "2"])["1"].payload
 
@@ -395,7 +395,7 @@ def test_a_start_that_the_servers_late_clock_finds_too_recent_brings_nothing(des
     desk.sandbox.clock.skew(-100)
 
     assert desk.read(cursor=cursor)[0] == {}
-    assert not desk.adapter.changed(ORGANIZATIONS, cursor)
+    assert not desk.adapter.changed({ORGANIZATIONS: cursor})
 
 
 def test_a_row_that_somebody_else_holds_may_be_sent_again(desk: Desk) -> None:

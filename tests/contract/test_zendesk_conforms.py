@@ -22,6 +22,7 @@ class TestWithoutDeletedInTheExport(Conformance):
 
 
 LIES = [
+    (ZendeskFacts, "looks_at", 2),
     (ZendeskFacts, "page_max", 100),
     (ZendeskFacts, "page_max", 5000),
     (ZendeskFacts, "batch_max", 101),

@@ -264,11 +264,11 @@ def test_a_change_is_read_once_and_a_child_by_its_own_object(tryton, witness):
 
     changed = list(tryton.read("party.address", shape, before))
 
-    assert tryton.changed("party.address", before)
-    assert not tryton.changed("party.party", parties)
+    assert tryton.changed({"party.address": before})
+    assert not tryton.changed({"party.party": parties})
     latest = json.loads(changed[-1].payloads[-1])
     assert (latest["id"], latest["city"]) == (address.id, "Utica")
-    assert not tryton.changed("party.address", changed[-1].cursor)
+    assert not tryton.changed({"party.address": changed[-1].cursor})
 
 
 def test_a_customer_is_created_with_all_its_parts_and_updated_in_place(tryton, witness):

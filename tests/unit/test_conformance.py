@@ -54,6 +54,8 @@ LIES = [
     (RICH, {"counting": Counting.EXACT}),
     (MUTE, {"counting": Counting.LAGGING}),
     (PLAIN, {"counting": Counting.NONE}),
+    (replace(PLAIN, looks_at=1), {"looks_at": 2}),
+    (PLAIN, {"looks_at": 3}),
     (PLAIN, {"batch_max": 4}),
     (PLAIN, {"batch_atomic": True}),
     (RICH, {"batch_atomic": False}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 
 import msgspec
 import requests
@@ -36,7 +35,6 @@ from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 
 DAY = 86_400
-JUST_NOW = timedelta(seconds=1)
 
 PASSPORT = Passport(
     api_version=API_VERSION,
@@ -46,6 +44,7 @@ PASSPORT = Passport(
     is_ordered=True,
     deletes=Deletes.IN_PAGES,
     counting=Counting.NONE,
+    looks_at=len(KINDS),
     batch_max=BATCH_MAX,
     batch_atomic=False,
     idempotency_seconds=DAY,
@@ -145,12 +144,17 @@ class Chargebee:
         """Every id that is not deleted, in Chargebee's own order."""
         return ([record.record_id for record in records] for records in self._records.live(object))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """Whether the feed names a change; one call, which serves all objects that are asked for at once."""
-        position = _position(since)
-        if position is None or position.partial:
-            return True
-        return self._is_news(object, position, self._feed.since(self._start(position), fresh=JUST_NOW))
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """Those of which the feed names a change: one call for all. Once a day each is, so that its list is read."""
+        positions = {name: _position(since) for name, since in cursors.items()}
+        whole = {name: each for name, each in positions.items() if each is not None and not each.partial}
+        if whole:
+            self._feed.look(min(self._start(each) for each in whole.values()))
+        return {
+            name
+            for name in positions
+            if name not in whole or self._is_news(name, whole[name], self._feed.since(self._start(whole[name])))
+        }
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         return {

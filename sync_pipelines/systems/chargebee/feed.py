@@ -65,13 +65,18 @@ class Feed:
         self._polled: Polled | None = None
         self._lock = threading.Lock()
 
-    def since(self, start: int, *, fresh: timedelta = FRESH) -> Polled | None:
+    def since(self, start: int) -> Polled | None:
         """Events since a second; None where there are more than a page of them: then anything may have changed."""
         with self._lock:
             held = self._polled
-            if held is None or held.asked > start or self._clock.now() - held.at > fresh:
+            if held is None or held.asked > start or self._clock.now() - held.at > FRESH:
                 held = self._polled = self._poll(start)
             return held if held.start <= start else None
+
+    def look(self, start: int) -> None:
+        """Ask anew for the events since a second."""
+        with self._lock:
+            self._polled = self._poll(start)
 
     def forget(self) -> None:
         """What was polled is out of date, because we wrote."""

@@ -113,11 +113,11 @@ class Ecc:
         held = list(self._current(object, {}))
         return (held[start : start + PAGE_MAX] for start in range(0, len(held), PAGE_MAX))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """Whether there is a file past the cursor: one listing."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """Those of which there is a file past the cursor: one visit, and in it one listing an object."""
         with self._place.visit() as folder:
-            found = stems(folder.names(f"out/{_message(object).type}"))
-        return bool(found) and found[-1][0] != _after(since)
+            found = {name: stems(folder.names(f"out/{_message(name).type}")) for name in cursors}
+        return {name for name, files in found.items() if files and files[-1][0] != _after(cursors[name])}
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         """Records as the extracts so far tell them: as old as the last window."""

@@ -131,8 +131,12 @@ class Gainsight:
         """Every live id, by a read that selects nothing else."""
         return ([row.record_id for row in rows] for rows in self._since(object, [], None))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One call: for the company that changed last, or for what a list has from the second of the cursor on."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One call an object, for none is about several."""
+        return {name for name, since in cursors.items() if self._is_past(name, since)}
+
+    def _is_past(self, object: str, since: Cursor | None) -> bool:
+        """Asks for the company that changed last, or for what a list has from the second of the cursor on."""
         if since is None:
             return True
         at = int(since["at"])

@@ -163,8 +163,12 @@ class HubSpot:
         pages = NextLink(fetch, _following)
         return ([each.id for each in page.results] for page in pages.pages("0"))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One search for one row past the cursor; a window that was not read to its end is not even asked about."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One search an object, for none is about several: for one row past its cursor."""
+        return {name for name, since in cursors.items() if self._is_past(name, since)}
+
+    def _is_past(self, object: str, since: Cursor | None) -> bool:
+        """Whether anything is past the cursor; of a window that was not read to its end that is not even asked."""
         if since is not None and "below" in since:
             return True
         at = None if since is None else int(since["at"])

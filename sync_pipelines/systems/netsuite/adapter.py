@@ -6,7 +6,6 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,14 +31,23 @@ from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.netsuite import answer
 from sync_pipelines.systems.netsuite.auth import auth_of
-from sync_pipelines.systems.netsuite.source import KEYS, POLLED, VERSION, Key, Source, behind, in_lists, source_of, text
+from sync_pipelines.systems.netsuite.source import (
+    KEYS,
+    SOURCES,
+    VERSION,
+    Key,
+    Source,
+    behind,
+    in_lists,
+    source_of,
+    text,
+)
 from sync_pipelines.systems.netsuite.write import BATCH_MAX, Writer
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split, Splitter
 
 PAGE_MAX = 1000
-POLL_SECONDS = 1.0
 QUERY = "/services/rest/query/v1/suiteql"
 
 PASSPORT = Passport(
@@ -51,6 +59,7 @@ PASSPORT = Passport(
     is_ordered=True,
     deletes=Deletes.SWEEP,
     counting=Counting.EXACT,
+    looks_at=len(SOURCES),
     batch_max=BATCH_MAX,
     batch_atomic=False,
     locking=Locking.REREAD,
@@ -97,9 +106,7 @@ class NetSuite:
         self.passport = replace(passport, zone=str(zone))
         self.calls = wire.calls
         self._wire = wire
-        self._clock = clock
         self._zone = zone
-        self._polled: tuple[datetime, dict[str, Key]] | None = None
         self._asks_alone = False
         """The role may not see all that is asked for together."""
         self._writer = Writer(wire, clock=clock, query=self._rows)
@@ -136,19 +143,10 @@ class NetSuite:
         pages = Keyset(lambda after: self._page(source.ids(after)), _last_id).pages(None)
         return (page.columns["id"] for page in pages)
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """Whether the last change is past the cursor: one call tells the last changes of all objects, for a second.
-
-        Lists that are read whole are no news: every run reads them.
-        """
-        source = source_of(object)
-        if not source.modified:
-            return since is None
-        start = behind(_key(since), 0, self._zone) if since else None
-        newest = self._last_changes() if object in POLLED else None
-        if newest is None:
-            return len(self._records(source, {}, [source.past(start)] if start else [], limit=1)) > 0
-        return object in newest and (start is None or newest[object] > start)
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One call, whose union tells the last change of each object, and of a list without times its summary."""
+        newest = self._newest(list(cursors))
+        return {name for name, row in newest.items() if self._is_past(source_of(name), row, cursors[name])}
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         source, found = source_of(object), dict[str, Found]()
@@ -188,20 +186,23 @@ class NetSuite:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise FixConfiguration(f"{answer.DECLARED_IN} names what this account does not show:\n{listed}")
 
-    def _last_changes(self) -> Mapping[str, Key] | None:
-        """The last change of each polled object; None where the role may not see them all."""
-        now = self._clock.now()
-        if self._asks_alone:
-            return None
-        if self._polled and (now - self._polled[0]).total_seconds() < POLL_SECONDS:
-            return self._polled[1]
-        try:
-            rows = self._rows(" UNION ALL ".join(source_of(name).newest(name) for name in POLLED))
-        except FixConfiguration:
-            self._asks_alone = True
-            return None
-        self._polled = (now, {row["object"]: (row[VERSION], int(row["id"])) for row in rows})
-        return self._polled[1]
+    def _newest(self, names: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """What tells of each object whether it is as it was, nothing where it is empty; one call for each object where
+        the role may not see them all together."""
+        queries = [source_of(name).newest(name) for name in names]
+        if not self._asks_alone:
+            try:
+                return {row["object"]: row for row in self._rows(" UNION ALL ".join(queries))}
+            except FixConfiguration:
+                self._asks_alone = True
+        return {row["object"]: row for query in queries for row in self._rows(query)}
+
+    def _is_past(self, source: Source, row: Mapping[str, str], since: Cursor | None) -> bool:
+        if since is None:
+            return True
+        if not source.modified:
+            return row[VERSION] != since.get("summary")
+        return (row[VERSION], int(row["id"])) > behind(_key(since), 0, self._zone)
 
     def _read_changes(self, source: Source, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         done = _key(since) if since else None
@@ -223,7 +224,7 @@ class NetSuite:
 
         pages = list(Keyset(fetch, _last_id).pages(None))
         seen = hashlib.sha256(b"".join(payload for page in pages for payload in page.payloads)).hexdigest()
-        cursor = {"seen": seen}
+        cursor = {"seen": seen, "summary": source.summary([each for page in pages for each in page.payloads])}
         return iter(()) if since == cursor else (_page(page, cursor) for page in pages if page.payloads)
 
     def _rows(self, query: str) -> list[dict[str, str]]:

@@ -1,7 +1,8 @@
 """Which tables of SuiteQL tell a record type, and how its rows are asked for.
 
 A record type that is written is read from the table that queries know it by; a list whose rows carry no time of
-change is read whole. Lines are read again when their transaction changes, prices when their item does.
+change is read whole, and looked at by a summary of what may change in it. Lines are read again when their transaction
+changes, prices when their item does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import FixConfiguration
@@ -39,6 +42,8 @@ class Source:
     where: str = ""
     is_keyed: bool = False
     """Whether records carry an external id. It is unique across a group of types, so mappings begin it by type."""
+    flags: tuple[str, ...] = ()
+    """Of a list without times, the flags that may change: its summary tells them."""
     joined: tuple[str, ...] = ()
     """Tables whose columns are named after them: `entityaddress_city` is the column city of entityaddress."""
 
@@ -59,11 +64,28 @@ class Source:
         return f"SELECT {self.key} AS id FROM {self.tables}{self.filter(where)} ORDER BY {self.key}"
 
     def newest(self, name: str) -> str:
-        """The last change of all, under a name: one of several that a union puts into one call."""
+        """The last change of all, or of a list its summary, under a name: one of several that a union puts into one
+        call. Nothing where there are no rows."""
+        if not self.modified:
+            flagged = [f"SUM(CASE WHEN {flag} = 'T' THEN {self.key} ELSE 0 END)" for flag in self.flags]
+            summary = " || '/' || ".join(["COUNT(*)", f"MAX({self.key})", *flagged])
+            some = f"FROM {self.tables}{self.filter(())} HAVING COUNT(*) > 0"
+            return f"SELECT {text(name)} AS object, COUNT(*) AS id, {summary} AS {VERSION} {some}"
         stamp = f"TO_CHAR({self.modified}, '{MOMENT}') AS {VERSION}"
         last = f"ORDER BY {self.modified} DESC, {self.key} DESC FETCH FIRST 1 ROWS ONLY"
         one = f"SELECT {text(name)} AS object, {self.key} AS id, {stamp} FROM {self.tables}{self.filter(())} {last}"
         return f"SELECT * FROM ({one})"
+
+    def summary(self, payloads: Sequence[bytes]) -> str:
+        """What `newest` tells of a list that holds these rows.
+
+        >>> periods = Source("accountingperiod", "accountingperiod.id", flags=("closed",))
+        >>> periods.summary([b'{"id":"3","closed":"T"}', b'{"id":"4","closed":"T"}', b'{"id":"5","closed":"F"}'])
+        '3/5/7'
+        """
+        rows = [msgspec.json.decode(payload) for payload in payloads]
+        flagged = [sum(int(row["id"]) for row in rows if row.get(flag) == "T") for flag in self.flags]
+        return "/".join(map(str, [len(rows), max((int(row["id"]) for row in rows), default=0), *flagged]))
 
     def past(self, key: Key) -> str:
         """What was changed after a key."""
@@ -101,8 +123,8 @@ def _transaction(kind: str) -> Source:
     )
 
 
-def _list(table: str) -> Source:
-    return Source(table, f"{table}.id")
+def _list(table: str, *flags: str) -> Source:
+    return Source(table, f"{table}.id", flags=flags)
 
 
 SOURCES = {
@@ -138,15 +160,12 @@ SOURCES = {
         "transaction.lastmodifieddate",
         where="transaction.type IN ('SalesOrd', 'CustInvc', 'CustCred') AND transactionline.mainline = 'F'",
     ),
-    "subsidiary": _list("subsidiary"),
-    "currency": _list("currency"),
+    "subsidiary": _list("subsidiary", "isinactive"),
+    "currency": _list("currency", "isinactive"),
     "account": _list("account"),
     "salesTaxItem": _list("salestaxitem"),
-    "accountingPeriod": _list("accountingperiod"),
+    "accountingPeriod": _list("accountingperiod", "closed", "arlocked", "alllocked"),
 }
-
-POLLED = tuple(name for name, source in SOURCES.items() if source.modified and name != "customerPayment")
-"""The record types whose last changes are asked for together."""
 
 KEYS = {name: "externalid" for name, source in SOURCES.items() if source.is_keyed}
 

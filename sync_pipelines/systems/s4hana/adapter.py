@@ -161,8 +161,12 @@ class S4hana:
 
         return (page.columns[source.key] for page in Keyset(fetch, last).pages(None))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One call for what is past the cursor: one entity, or the times of those that were changed on its day."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One call an object, for each is in a service of its own, and a batch stays within one service."""
+        return {name for name, since in cursors.items() if self._is_past(name, since)}
+
+    def _is_past(self, object: str, since: Cursor | None) -> bool:
+        """Whether anything is past the cursor: one entity, or the times of those that were changed on its day."""
         source, done = source_of(object), _instant((since or {}).get("at"))
         if done is None or "after" in (since or {}):
             return True

@@ -33,7 +33,7 @@ from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 from sync_pipelines.systems.splitting import Splitter
 from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
-from sync_pipelines.systems.stripe.feed import Feed
+from sync_pipelines.systems.stripe.feed import Event, Feed
 from sync_pipelines.systems.stripe.record import (
     PAGE_MAX,
     Filter,
@@ -82,6 +82,7 @@ PASSPORT = Passport(
     is_ordered=False,
     deletes=Deletes.SWEEP,
     counting=Counting.LAGGING,
+    looks_at=len(LISTS),
     batch_max=BATCH_MAX,
     batch_atomic=False,
     idempotency_seconds=DAY,
@@ -187,13 +188,16 @@ class Stripe:
         for where in LISTS[object]:
             yield from self._records.ids(object, where)
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One call for the newest event of the object, which is news if the last read did not see it."""
-        position = _position(since)
-        if position is None or position.resume is not None:
-            return True
-        latest = self._feed.latest(object, position.overlap_start(self.passport))
-        return latest is not None and latest.event_id not in position.seen
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One page of the feed for all objects: an event is news if the last read did not see it.
+
+        Where the page does not reach back to every cursor, the feed is read for each group of objects.
+        """
+        positions = {name: _position(since) for name, since in cursors.items()}
+        whole = {name: each for name, each in positions.items() if each is not None and each.resume is None}
+        if whole:
+            self._feed.look(min(each.overlap_start(self.passport) for each in whole.values()))
+        return {name for name in positions if name not in whole or self._news(name, whole[name])}
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         records = self._by_ids(object, version_of(shape), record_ids)
@@ -245,14 +249,11 @@ class Stripe:
 
     def _changes(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
         """What the feed names since the position, oldest change first, and the position thus reached."""
-        polled = self._feed.since(object, position.overlap_start(self.passport))
+        polled, events = self._feed.since(object, position.overlap_start(self.passport)), self._news(object, position)
         newest = max(polled.newest, position.event_created)
         reached = msgspec.structs.replace(position, event_created=newest)
         seen = tuple(event.event_id for event in polled.of(object, reached.overlap_start(self.passport)))
         reached = msgspec.structs.replace(reached, seen=seen)
-        events = [
-            e for e in polled.of(object, position.overlap_start(self.passport)) if e.event_id not in position.seen
-        ]
         touched = list(dict.fromkeys(event.record_id for event in reversed(events)))
         if len(touched) > position.size // PAGE_MAX + len(LISTS[object]):
             for page in self._listed(object, version, position):
@@ -264,6 +265,12 @@ class Stripe:
             touched = touched[PAGE_MAX:]
         if touched or reached != position:
             yield _page(self._now_as(object, version, touched), reached)
+
+    def _news(self, object: str, position: Position) -> list[Event]:
+        """The events of an object that the last read did not see."""
+        start = position.overlap_start(self.passport)
+        told = self._feed.since(object, start).of(object, start)
+        return [event for event in told if event.event_id not in position.seen]
 
     def _listed(self, object: str, version: VersionOf, position: Position) -> Iterator[Page]:
         """Everything, where that takes fewer calls than what changed; it leaves the position where it is."""

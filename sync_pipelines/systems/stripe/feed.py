@@ -17,7 +17,7 @@ import msgspec
 from sync_pipelines.clock import Clock
 from sync_pipelines.systems.http import Wire
 from sync_pipelines.systems.splitting import Split, Splitter
-from sync_pipelines.systems.stripe.record import get, walk
+from sync_pipelines.systems.stripe.record import PAGE_MAX, get, walk
 
 ROUTE = "GET /v1/events"
 FRESH = timedelta(seconds=60)
@@ -129,10 +129,14 @@ class Feed:
                 held = self._polled[group] = Polled(start, at, latest)
             return held.newest
 
-    def latest(self, object: str, start: int) -> Event | None:
-        """The newest event of one object from `start` on: one call for one event."""
-        events = self._first([*_types((object,)), ("created[gte]", str(start))])
-        return events[0] if events else None
+    def look(self, start: int) -> None:
+        """Ask anew, for one page of events of every type: where all since `start` fit on it, it serves every group."""
+        with self._lock:
+            at = self._clock.now()
+            query = urlencode([("created[gte]", str(max(start, 0))), ("limit", str(PAGE_MAX))])
+            page = _SPLITTER.split(get(self._wire, f"/v1/events?{query}", route=ROUTE))
+            is_whole = not page.value("has_more", bool)
+            self._polled = dict.fromkeys(GROUPS, Polled(start, at, _events(page))) if is_whole else {}
 
     def forget(self) -> None:
         """What was polled is out of date, because we wrote."""

@@ -145,10 +145,13 @@ class Tryton:
         pages = Keyset(fetch, lambda page: page[-1] if len(page) == PAGE_MAX else None).pages(None)
         return ([str(record_id) for record_id in page] for page in pages)
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One count, which stops at the first record past the cursor."""
-        body = self._server.ask(object, "search_count", _past(_key(since)), 0, 1)
-        return int(Server.result(body)) > 0
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One count an object, for a call is about one model; it stops at the first record past the cursor."""
+        counts = {
+            name: Server.result(self._server.ask(name, "search_count", _past(_key(since)), 0, 1))
+            for name, since in cursors.items()
+        }
+        return {name for name, count in counts.items() if int(count) > 0}
 
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         found: dict[str, Found] = {}

@@ -166,8 +166,12 @@ class Zendesk:
             return (_ids(each.page) for each in exported)
         return (_ids(page) for page in self._exports.listed(object))
 
-    def changed(self, object: str, since: Cursor | None) -> bool:
-        """One call: for one row past the cursor, or for all fields of tickets, which are few."""
+    def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
+        """One call an object, for each has an export or a list of its own."""
+        return {name for name, since in cursors.items() if self._is_past(name, since)}
+
+    def _is_past(self, object: str, since: Cursor | None) -> bool:
+        """Asks for one row past the cursor, or for all fields of tickets, which are few."""
         if since is None:
             return True
         if object == "ticket_fields":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sync_pipelines.engine.port import Cursor
+from sync_pipelines.engine.port import Cursor, Shape
 from sync_pipelines.testing.conformance.asking import create, fetch, question, read, settled, stored
 from sync_pipelines.testing.facts import Facts
 
@@ -33,10 +33,26 @@ def a_read_after_the_cursor_costs_as_few_calls_as_its_pages_allow(facts: Facts) 
 def a_look_and_a_read_cost_at_most_two_calls_where_nothing_changed(facts: Facts) -> str:
     cursor, _ = _rested(facts)
     before = facts.arrived()
-    facts.system.changed(facts.object, cursor)
+    facts.system.changed({facts.object: cursor})
     read(facts, cursor)
     cost = facts.arrived() - before
     return f"they cost {cost} calls" if cost > IDLE_MAX else ""
+
+
+@question("looks_at")
+def one_call_tells_of_as_many_objects_as_are_claimed_which_of_them_changed(facts: Facts) -> str:
+    cursor, (record_id, *_) = _rested(facts)
+    claimed = facts.system.passport.looks_at
+    shapes = dict(list({facts.object: facts.shape, **facts.beside}.items())[:claimed])
+    cursors = {name: cursor if name == facts.object else _reached(facts, name, shapes[name]) for name in shapes}
+    before = facts.system.calls.total
+    quiet = facts.system.changed(cursors)
+    cost, told = facts.system.calls.total - before, len(cursors.keys() - quiet)
+    if cost > 1 or told < claimed:
+        return f"{cost} calls told of {told} objects that they did not change, and {claimed} are claimed for one"
+    facts.clock.sleep(2)
+    facts.change(record_id, "changed")
+    return "" if facts.system.changed(cursors) == {facts.object} else "it does not tell of which object a change is"
 
 
 @question()
@@ -59,6 +75,12 @@ def _rested(facts: Facts) -> tuple[Cursor | None, list[str]]:
     cursor = settled(facts)
     facts.clock.sleep(facts.system.passport.overlap_seconds + 5)
     return stored(cursor), made
+
+
+def _reached(facts: Facts, object: str, shape: Shape) -> Cursor | None:
+    """The cursor after everything of an object was read; None where there was nothing."""
+    pages = list(facts.system.read(object, shape, None))
+    return stored(pages[-1].cursor) if pages else None
 
 
 def _read_costs(facts: Facts, cursor: Cursor | None) -> str:

@@ -102,11 +102,11 @@ def only_a_change_is_news(facts: Facts) -> str:
     cursor = stored(read(facts)[-1].cursor)
     facts.clock.sleep(facts.system.passport.overlap_seconds + 5)
     cursor = stored(read(facts, cursor)[-1].cursor)
-    if facts.system.changed(facts.object, cursor):
+    if facts.system.changed({facts.object: cursor}):
         return "nothing happened, and it is said to have changed"
     facts.clock.sleep(2)
     facts.change(record_id, "changed")
-    return "" if facts.system.changed(facts.object, cursor) else "a change is said to be none"
+    return "" if facts.system.changed({facts.object: cursor}) else "a change is said to be none"
 
 
 @question()

@@ -41,7 +41,8 @@ def strangers_are_not_asked(world: World, ended: Ended) -> Iterator[str]:
     """Once another organisation answers, it is asked who it is, and nothing else."""
     for system, since in world.strangers:
         for asked in world.traffic.log[since:]:
-            is_business = asked.is_write or ("query" in asked.path and "Organization" not in asked.path)
+            is_read = asked.path.endswith("/composite") or ("query" in asked.path and "Organization" not in asked.path)
+            is_business = asked.is_write or is_read
             if asked.system == system and asked.run <= len(world.story.modes) and is_business:
                 yield f"another organisation behind {system} was asked: {asked}"
                 return

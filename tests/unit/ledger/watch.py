@@ -27,7 +27,7 @@ TOLD_BY = {
 """For each table: how the kinds of its audit entries begin, and the column that their subjects name."""
 
 TELL_NOTHING = {
-    *("step_results", "whole_reads", "paces", "check_results", "control_totals"),
+    *("step_results", "whole_reads", "latest_reads", "paces", "check_results", "control_totals"),
     *("records", "directories", "held_back"),
     *("audit_entries", "audit_head"),
 }

@@ -177,12 +177,38 @@ def test_ids_are_swept_by_keyset(org):
     assert queries(far_end)[1] == "SELECT Id FROM Account WHERE Id > '01999' ORDER BY Id LIMIT 2000"
 
 
-def test_whether_something_changed_costs_one_query_for_one_row(org):
-    crm, far_end = org(page({"Id": "001"}))
+def looked(*parts: tuple[int, object]) -> tuple[int, bytes]:
+    """An answer to a composite call; a part is its status and its body."""
+    return answer({"compositeResponse": [{"httpStatusCode": status, "body": body} for status, body in parts]})
 
-    assert crm.changed("Account", {"at": "2026-11-02T08:00:02.000Z", "id": "002"})
-    assert queries(far_end)[0].endswith("LIMIT 1")
-    assert crm.calls.total == 1
+
+EMPTY = {"done": True, "totalSize": 0, "records": []}
+
+
+def test_what_of_five_objects_changed_costs_one_call_of_as_many_queries(org):
+    rows = {"done": True, "totalSize": 1, "records": [{"Id": "001"}]}
+    crm, far_end = org(looked((200, rows), *[(200, EMPTY)] * 4), looked((200, rows)))
+    cursor = {"at": "2026-11-02T08:00:02.000Z", "id": "002"}
+
+    assert crm.changed({f"Object{number}": cursor for number in range(6)}) == {"Object0", "Object5"}
+    sent = [msgspec.json.decode(call.body)["compositeRequest"] for call in far_end.sent[1:]]
+    assert [len(parts) for parts in sent] == [5, 1]
+    assert all(part["url"].endswith("LIMIT+1") for parts in sent for part in parts)
+    assert crm.calls.total == 2
+
+
+def test_an_object_that_cannot_be_asked_is_named(org):
+    crm, _ = org(looked((200, EMPTY), (400, [{"errorCode": "INVALID_TYPE", "message": "no such thing"}])))
+
+    with pytest.raises(FixConfiguration, match="changes of Contract"):
+        crm.changed({"Account": None, "Contract": None})
+
+
+def test_a_look_with_too_few_answers_is_malformed(org):
+    crm, _ = org(looked((200, EMPTY)))
+
+    with pytest.raises(MalformedPage):
+        crm.changed({"Account": None, "Contract": None})
 
 
 def test_many_ids_are_fetched_in_queries_that_fit_a_uri(org):

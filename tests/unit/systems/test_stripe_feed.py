@@ -86,7 +86,26 @@ def test_the_newest_event_costs_one_call_a_group_and_is_no_answer_to_what_came_b
 
 
 def test_an_empty_feed_has_no_newest_event(build):
-    feed, _ = build(answer(), answer())
+    feed, _ = build(answer())
 
     assert feed.newest("invoices") == 0
-    assert feed.latest("invoices", 0) is None
+
+
+def test_a_look_serves_all_groups_where_it_reaches_back_far_enough(build):
+    feed, far_end = build(answer(event(1, "charge.succeeded", of="ch_1", created=50)), answer(more=False))
+
+    feed.look(10)
+    feed.since("invoices", 20)
+    feed.since("customers", 10)
+
+    assert len(far_end.sent) == 1
+    assert "types" not in far_end.sent[0].url
+
+
+def test_a_look_that_breaks_off_serves_none(build):
+    feed, far_end = build(answer(event(1, "charge.succeeded", of="ch_1", created=50), more=True), answer())
+
+    feed.look(10)
+
+    assert feed.since("invoices", 20).events == []
+    assert len(far_end.sent) == 2

@@ -140,7 +140,7 @@ def test_ids_come_by_keyset_and_changes_by_a_count_that_stops_at_one(erp, monkey
     books, far_end = erp(answer([1, 4]), answer([9]), answer(1))
 
     assert list(books.ids("party.party")) == [["1", "4"], ["9"]]
-    assert books.changed("party.party", {"at": "2026-11-02T12:00:00+00:00", "id": 5})
+    assert books.changed({"party.party": {"at": "2026-11-02T12:00:00+00:00", "id": 5}})
     (_, first), (_, second), (method, (domain, offset, limit)) = calls(far_end)
     assert (first[0], second[0]) == ([], [["id", ">", 4]])
     assert (method, offset, limit, domain[0][0]) == ("party.party.search_count", 0, 1, "OR")

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _create_circuits()
     _create_pauses()
     _create_whole_reads()
+    _create_latest_reads()
     _create_paces()
     _create_directory()
     _create_held_back()
@@ -126,6 +127,17 @@ def _create_whole_reads() -> None:
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("system", "object", name="whole_reads_pkey"),
+        schema=SCHEMA,
+    )
+
+
+def _create_latest_reads() -> None:
+    op.create_table(
+        "latest_reads",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("system", "object", name="latest_reads_pkey"),
         schema=SCHEMA,
     )
 
