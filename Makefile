@@ -36,7 +36,7 @@ bench: install ## Time the loop on a company 100 times as large, the story of a 
 	@$(RUN) python bench/audit.py
 
 faults: install ## Live simulated companies under injected faults (SEEDS=100-2100 for a campaign, SEEDS=7 tells one story)
-	@$(RUN) python -m sync_pipelines.testing.simulation $(SEEDS) $(if $(EVENTS),--events $(EVENTS))
+	@$(RUN) python -m sync_pipelines.testing.simulation $(SEEDS) $(if $(EVENTS),--events $(EVENTS)) $(if $(BESIDE),--beside $(BESIDE))
 
 mutants: install ## Put deliberate bugs into a copy of the package, one at a time, and hunt each (NAMES="a b" for some)
 	@$(RUN) python tests/mutants/hunt.py $(NAMES)

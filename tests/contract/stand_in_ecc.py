@@ -17,6 +17,7 @@ from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.launch import open_sandbox
 from sync_pipelines.systems.ecc import Ecc, open_system
+from sync_pipelines.systems.ecc.folder import Disk
 from sync_pipelines.testing.facts import Facts, Fault, NotChecked
 
 NOW = datetime(2026, 11, 23, 17, 15, tzinfo=UTC)
@@ -39,9 +40,9 @@ def made(folder: Path, *, clock: VirtualClock) -> Sandbox:
     return sandbox
 
 
-def opened(folder: Path, *, clock: VirtualClock, **options: str) -> Ecc:
+def opened(folder: Path, *, clock: VirtualClock, disk: Disk | None = None, **options: str) -> Ecc:
     settings = SystemSettings("ecc", "ecc", f"file://{folder}", options={**OPTIONS, **options})
-    return open_system(settings, clock=clock)
+    return open_system(settings, clock=clock, disk=disk)
 
 
 class EccFacts(Facts):

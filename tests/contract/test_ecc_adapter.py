@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from sync_pipelines.sandbox.ecc import seed
 from sync_pipelines.sandbox.ecc.sftp import SftpServer
 from sync_pipelines.sandbox.faults import Rule
 from sync_pipelines.systems.ecc import Ecc, open_system
+from sync_pipelines.systems.ecc.folder import OwnDisk
 from sync_pipelines.systems.ecc.layout import CONTROL, DATA, SEGMENTS, sap_number
 from sync_pipelines.systems.ecc.layout import number as number_of
 
@@ -614,6 +616,34 @@ def test_a_rename_whose_reply_is_lost_is_in_doubt_and_then_found_awaited(
         served(Cutting).write([order("SUB-42")])
 
     (told,) = served().write([order("SUB-42")])
+
+    assert told.code == AWAITED
+    assert len(list((erp.vendor.folder / "in" / "ORDERS").glob("*.ctl"))) == 1
+
+
+class ShakyDisk(OwnDisk):
+    """A mounted folder whose server answers an error though it has renamed, or before it does."""
+
+    def __init__(self, *, has_renamed: bool) -> None:
+        self.has_renamed = has_renamed
+
+    def rename(self, path: Path, to: Path) -> None:
+        if self.has_renamed or to.suffix != ".ctl":
+            super().rename(path, to)
+        if to.suffix == ".ctl":
+            raise OSError(errno.EIO, "the server does not answer")
+
+
+@pytest.mark.parametrize("has_renamed", [True, False])
+def test_a_rename_of_which_a_mounted_folder_tells_an_error_is_in_doubt_and_then_there_once(
+    tmp_path: Path, clock: VirtualClock, erp: Sandbox, system: Ecc, has_renamed: bool
+) -> None:
+    shaky = opened(tmp_path, clock=clock, disk=ShakyDisk(has_renamed=has_renamed))
+
+    with pytest.raises(InDoubt, match="nobody saw the end of a rename"):
+        shaky.write([order("SUB-42")])
+    clock.advance(60)
+    (told,) = system.write([order("SUB-42")])
 
     assert told.code == AWAITED
     assert len(list((erp.vendor.folder / "in" / "ORDERS").glob("*.ctl"))) == 1

@@ -42,12 +42,12 @@ def test_a_kind_that_happens_beside_others_leaves_each_story_as_it_was() -> None
     beside = {name for name, kind in injector.KINDS.items() if kind.share}
     without = {name: kind for name, kind in injector.KINDS.items() if name not in beside}
 
-    for seed in range(100):
+    for seed in range(400):
         with_them, before = story_of(seed), draw(seed, without)
         assert [e for e in with_them.events if e.name not in beside] == list(before.events)
         assert (with_them.domains, with_them.modes[: len(before.modes)]) == (before.domains, before.modes)
         assert {e.moment.run for e in with_them.events} <= set(range(1, len(with_them.modes) + 1))
-    assert beside <= {event.name for seed in range(100) for event in story_of(seed).events}
+    assert beside <= {event.name for seed in range(400) for event in story_of(seed).events}
 
 
 def test_a_kind_is_only_drawn_where_its_domains_are() -> None:

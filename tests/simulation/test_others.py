@@ -12,7 +12,7 @@ from sync_pipelines.testing.simulation.campaign import Field, story_of
 from sync_pipelines.testing.simulation.company import SYSTEMS
 from sync_pipelines.testing.simulation.invariant import check, names
 from sync_pipelines.testing.simulation.life import Ended, live
-from sync_pipelines.testing.simulation.story import Story
+from sync_pipelines.testing.simulation.story import Story, may_have_files
 from sync_pipelines.testing.simulation.world import World, closing, topology_of
 
 
@@ -35,8 +35,20 @@ def test_every_system_that_can_be_judged_comes_up_and_most_lives_have_none(field
 
     drawn = Counter(name for seed in range(300) for name in others.beside(story_of(seed), topology))
 
-    assert drawn.keys() == others.HELD.keys() == topology.systems.keys() - {*SYSTEMS, *others.FILES}
-    assert 60 < drawn.total() < 150
+    assert drawn.keys() == others.HELD.keys() == topology.systems.keys() - set(SYSTEMS)
+    assert 10 < drawn[others.FILES] < 40
+    assert 60 < drawn.total() < 180
+
+
+def test_the_system_that_is_reached_by_files_takes_no_other_ones_place(field: Field) -> None:
+    topology = topology_of(field.topology_path, state=field.state)
+    without = others.narrowed(topology, topology.systems.keys() - {others.FILES})
+
+    for seed in range(300):
+        with_it, before = others.beside(story_of(seed), topology), others.beside(story_of(seed), without)
+        assert with_it == before or (with_it, before) == ((others.FILES,), ())
+        befallen = [event.name for event in story_of(seed).events if injector.KINDS[event.name].by_files]
+        assert not befallen or may_have_files(seed)
 
 
 def test_a_company_is_brought_into_agreement_in_the_fourth_system_too(lived: tuple[World, Ended]) -> None:

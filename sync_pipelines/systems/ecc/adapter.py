@@ -23,7 +23,7 @@ from sync_pipelines.engine.port import (
 from sync_pipelines.engine.topology import SystemSettings
 from sync_pipelines.errors import FixConfiguration, MalformedPage
 from sync_pipelines.systems.ecc.drop import Control, Record, control_of, malformed, records, stems
-from sync_pipelines.systems.ecc.folder import Folder, Place, place_of
+from sync_pipelines.systems.ecc.folder import Disk, Folder, OwnDisk, Place, place_of
 from sync_pipelines.systems.ecc.idoc import Envelope
 from sync_pipelines.systems.ecc.layout import MESSAGES, Message
 from sync_pipelines.systems.ecc.outbox import Outbox
@@ -55,23 +55,24 @@ the live records; a full extract is in no order of change. A write is recognised
 `/arch` (30 days, an agreement), and acknowledged within three days, over a weekend (an estimate). There is no rate."""
 
 
-def open_system(settings: SystemSettings, *, clock: Clock) -> Ecc:
+def open_system(settings: SystemSettings, *, clock: Clock, disk: Disk | None = None) -> Ecc:
     """The folder of an ERP; nothing is touched until the first call.
 
     `settings` needs `url` (file:///… or sftp://user@host/…), `windows`, `zone`, `client`, `sender`, `receiver`,
-    `encoding`, and for SFTP `private_key` and `host_key`.
+    `encoding`, and for SFTP `private_key` and `host_key`. `disk` reads and writes a folder of this machine (None: as
+    the machine does).
     """
-    return Ecc(settings, clock=clock)
+    return Ecc(settings, clock=clock, disk=disk or OwnDisk())
 
 
 class Ecc:
     """One client of an ECC system. A record's version is a digest of what its extract says."""
 
-    def __init__(self, settings: SystemSettings, *, clock: Clock) -> None:
+    def __init__(self, settings: SystemSettings, *, clock: Clock, disk: Disk) -> None:
         self.name = settings.name
         self.passport = configured(PASSPORT, settings)
         self.calls = Calls()
-        self._place: Place = place_of(settings, self.calls)
+        self._place: Place = place_of(settings, self.calls, disk=disk)
         self._encoding = _encoding(settings)
         self._decimal = settings.options.get("decimal", ".")
         sender = settings.option("sender")

@@ -38,19 +38,52 @@ class Place(Protocol):
     def visit(self) -> AbstractContextManager[Folder]: ...
 
 
-def place_of(settings: SystemSettings, calls: Calls) -> Place:
-    """The place that `url` names: "file:///…" or "sftp://user@host:port/…"."""
+class Disk(Protocol):
+    """What the files of this machine are read and written with, one step a call; it raises `OSError`."""
+
+    def names(self, folder: Path) -> list[str]: ...
+
+    def read(self, path: Path) -> bytes: ...
+
+    def write(self, path: Path, content: bytes) -> None:
+        """In a folder that is made where it is missing."""
+        ...
+
+    def rename(self, path: Path, to: Path) -> None: ...
+
+
+class OwnDisk:
+    """This machine's own."""
+
+    def names(self, folder: Path) -> list[str]:
+        return [each.name for each in folder.iterdir()]
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def rename(self, path: Path, to: Path) -> None:
+        if to.exists():
+            raise FileExistsError(to)
+        path.rename(to)
+
+
+def place_of(settings: SystemSettings, calls: Calls, *, disk: Disk) -> Place:
+    """The place that `url` names: "file:///…", on a disk, or "sftp://user@host:port/…"."""
     url = urlsplit(settings.url)
     if url.scheme == "file" and url.path:
-        return _Local(settings.name, Path(unquote(url.path)), calls)
+        return _Local(settings.name, Path(unquote(url.path)), calls, disk)
     if url.scheme == "sftp" and url.hostname and url.username:
         return _Sftp(settings, calls)
     raise FixConfiguration(f"url of [systems.{settings.name}] is neither file:///folder nor sftp://user@host/folder")
 
 
 class _Local:
-    def __init__(self, name: str, root: Path, calls: Calls) -> None:
-        self.name, self._root, self._calls = name, root, calls
+    def __init__(self, name: str, root: Path, calls: Calls, disk: Disk) -> None:
+        self.name, self._root, self._calls, self._disk = name, root, calls, disk
 
     @contextmanager
     def visit(self) -> Iterator[Folder]:
@@ -61,23 +94,25 @@ class _Local:
     def names(self, path: str) -> list[str]:
         self._calls.count("LIST")
         with self._told(), suppress(FileNotFoundError):
-            return [each.name for each in (self._root / path).iterdir()]
+            return self._disk.names(self._root / path)
         return []
 
     def get(self, path: str) -> bytes:
         self._calls.count("GET")
         with self._told():
-            return (self._root / path).read_bytes()
+            return self._disk.read(self._root / path)
 
     def put(self, path: str, content: bytes) -> None:
         self._calls.count("PUT")
         place, part = self._root / path, self._root / f"{path}.part"
         with self._told():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            if place.exists():
-                raise FileExistsError(path)
-            part.rename(place)
+            self._disk.write(part, content)
+            try:
+                self._disk.rename(part, place)
+            except (FileExistsError, FileNotFoundError, PermissionError):
+                raise
+            except OSError as error:
+                raise InDoubt(f"{self.name}: nobody saw the end of a rename ({type(error).__name__})") from None
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -21,6 +21,8 @@ MOST_SHORTENED = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
     seeds = _seeds(asked.seeds)
+    if asked.beside:
+        seeds = campaign.seeds_with(asked.beside, seeds, topology=asked.topology)
     if asked.state:
         return _live(seeds, asked.state, asked)
     with tempfile.TemporaryDirectory(prefix="sync-simulation-") as name:
@@ -53,6 +55,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simulation", description="Live simulated companies under faults.")
     parser.add_argument("seeds", help="one seed, or a range, or several: 100-2100 or 7,12,30-40")
     parser.add_argument("--events", default="", help="of a single seed only these events, by number: 2,5")
+    parser.add_argument("--beside", default="", help="only companies that have this system beside the three: ecc")
     parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks anything")
     parser.add_argument("--log", action="store_true", help="of a single seed, tell everything")
     parser.add_argument("--json", action="store_true", help="tell everything for machines before the last line")

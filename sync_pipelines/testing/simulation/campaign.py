@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from sync_pipelines.ledger.embedded import Embedded
-from sync_pipelines.testing.simulation import injector
+from sync_pipelines.testing.simulation import injector, others
 from sync_pipelines.testing.simulation.invariant import Violation, check, names
 from sync_pipelines.testing.simulation.life import Unexpected, live
 from sync_pipelines.testing.simulation.planes import Ground
@@ -99,6 +99,12 @@ class Tally:
 
 def story_of(seed: int) -> Story:
     return draw(seed, injector.KINDS)
+
+
+def seeds_with(system: str, seeds: Sequence[int], *, topology: Path) -> list[int]:
+    """Of some seeds those whose company has a system beside the three."""
+    declared = topology_of(topology, state=Path())
+    return [seed for seed in seeds if system in others.beside(story_of(seed), declared)]
 
 
 def run(

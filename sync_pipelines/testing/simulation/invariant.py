@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync_pipelines.testing.simulation import assent, books, conduct, others
+from sync_pipelines.testing.simulation import assent, books, conduct, file_conduct, others
 from sync_pipelines.testing.simulation.books import Paper, Party
 from sync_pipelines.testing.simulation.company import SYSTEMS
 from sync_pipelines.testing.simulation.life import Ended
@@ -219,10 +219,13 @@ def _looks_at(asked: Asked, key: str) -> bool:
 
 
 def doubts_are_resolved(world: World, ended: Ended) -> Iterator[str]:
+    """No write is left in doubt, but for one of which the other side itself has lost every trace, and says so."""
     for row in world.planes.ledger_rows(
-        "SELECT label, target, state FROM ledger.writes WHERE state IN ('intent', 'in_doubt') ORDER BY label"
+        "SELECT write_id, label, target, state, code FROM ledger.writes WHERE state IN ('intent', 'in_doubt')"
+        " ORDER BY label"
     ):
-        yield f"the write of {row['label']} to {row['target']} is still {row['state']}"
+        if not file_conduct.is_overdue(world, row["write_id"], row["code"], row["label"]):
+            yield f"the write of {row['label']} to {row['target']} is still {row['state']}"
 
 
 def read_backs_are_few(world: World, ended: Ended) -> Iterator[str]:
@@ -317,6 +320,7 @@ INVARIANTS: Mapping[str, Judge] = {
         cursors_go_forward,
         *conduct.JUDGES,
         *assent.JUDGES,
+        *file_conduct.JUDGES,
     )
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sync_pipelines.course import VERBS, Step, course, walk
+from sync_pipelines.engine.doubt import AWAITED
 from sync_pipelines.errors import SyncError
 from sync_pipelines.loop import Loop, Mode
 from sync_pipelines.testing.simulation import approver, worker
@@ -16,6 +17,8 @@ SETTLING = 26 * 3600
 """Seconds after which everything is visible, and every pause for a system is over."""
 BETWEEN = 2 * 3600
 MOST_QUIET_RUNS = 5
+MOST_QUIET_NIGHTS = 10
+"""The same where files are answered a window after they were taken: customers first, their documents then."""
 _STEPS = VERBS[:-1]
 
 
@@ -44,6 +47,8 @@ def live(world: World) -> Ended:
         worker.work(world)
         approver.decide(world)
         world.clock.advance(gap)
+        if world.night is not None:
+            world.night.linger()
     return _calm(world, len(story.modes))
 
 
@@ -126,17 +131,28 @@ def _calm(world: World, number: int) -> Ended:
     world.make_peace()
     world.clock.advance(SETTLING)
     world.traffic.settle(everything=True)
-    for attempt in range(1, MOST_QUIET_RUNS + 1):
+    most = MOST_QUIET_RUNS if world.night is None else MOST_QUIET_NIGHTS
+    for attempt in range(1, most + 1):
         world.traffic.run = number + attempt
         before = len(world.traffic.log)
         error = _run(world, f"calm-{attempt}", "full")
         decided = approver.decide(world, everything=True)
         written = sum(asked.is_write for asked in world.traffic.log[before:])
         planned = _planned(world, f"run-calm-{attempt}-{before}")
-        if not (written or planned or decided or error):
+        if not (written or planned or decided or error or _awaited(world)):
             return Ended(attempt, 0, 0)
         world.clock.advance(BETWEEN)
-    return Ended(MOST_QUIET_RUNS, planned, written, error)
+        if world.night is not None:
+            world.night.pass_windows(2)
+    return Ended(most, planned, written, error)
+
+
+def _awaited(world: World) -> int:
+    """The writes of which a system tells in a later window."""
+    (row,) = world.planes.ledger_rows(
+        f"SELECT count(*) AS n FROM ledger.writes WHERE state = 'in_doubt' AND code = '{AWAITED}'"
+    )
+    return int(row["n"])
 
 
 def _planned(world: World, run_id: str) -> int:

@@ -1,6 +1,7 @@
 """The systems that a life may have beside the three: which, and what they hold in the end.
 
-Things go wrong on every line; people change records in the three alone, so what is new in another is ours.
+Things go wrong on every line; people change records in the three alone, so what is new in another is ours, unless it
+is noted as made by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from msgspec.structs import replace as changed
 
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.testing.simulation.company import SYSTEMS
-from sync_pipelines.testing.simulation.story import Story
+from sync_pipelines.testing.simulation.story import Story, may_have_files
 
 if TYPE_CHECKING:
     from sync_pipelines.testing.simulation.world import World
@@ -41,8 +42,8 @@ class Held:
         return [row for row in world.boxes[system].store.all(self.table) if self.lives(row)]
 
 
-FILES = ("ecc",)
-"""Systems without a wire, on which nothing of what is injected here could go wrong."""
+FILES = "ecc"
+"""The system without a wire: it is reached by files, and what goes wrong with those is in `file_fault`."""
 
 HELD: Mapping[str, tuple[Held, ...]] = {
     "chargebee": (
@@ -90,6 +91,18 @@ HELD: Mapping[str, tuple[Held, ...]] = {
             key="SalesOrder",
         ),
     ),
+    FILES: (
+        Held(
+            "customer",
+            "DEBMAS",
+            lambda row: True,
+            lambda row: row["KUNNR"],
+            lambda row: f"{row['NAME1']}{' ' * (bool(row['NAME2']) and len(row['NAME1']) < 35)}{row['NAME2']}",
+            key="KUNNR",
+        ),
+        Held("order", "ORDERS", lambda row: not row["ABGRU"], lambda row: row["BSTKD"], key="VBELN"),
+        Held("invoice", "INVOIC", lambda row: not row["FKSTO"], lambda row: row["XBLNR"], key="VBELN"),
+    ),
     "zendesk": (
         Held(
             "customer",
@@ -112,8 +125,10 @@ def beside(story: Story, topology: Topology) -> tuple[str, ...]:
     """The system that a life has beside the three, where it has one: drawn apart, so that it shifts nothing else."""
     rng = Random(f"{story.seed}|beside")
     holders = {name for domain in story.domains for name in topology.domains[domain].systems}
-    fitting = sorted(holders & HELD.keys() - set(SYSTEMS))
-    return (rng.choice(fitting),) if fitting and rng.random() < SHARE else ()
+    fitting = sorted(holders & HELD.keys() - {*SYSTEMS, FILES})
+    if fitting and (chosen := rng.choice(fitting)) and rng.random() < SHARE:
+        return (chosen,)
+    return (FILES,) if FILES in holders and may_have_files(story.seed) else ()
 
 
 def narrowed(topology: Topology, kept: Collection[str]) -> Topology:

@@ -20,6 +20,8 @@ _CHOICES: tuple[tuple[tuple[str, ...], int], ...] = (
 """Which domains a company keeps in agreement, and how often: the way of money into the books most of all."""
 
 
+FILES_SHARE = 0.125
+"""Of the companies without another fourth system those that have one which is reached by files."""
 _MODES = ("full", "incremental")
 _GAPS = (0, 60, 300, 3600, 28_800)
 
@@ -28,8 +30,8 @@ _GAPS = (0, 60, 300, 3600, 28_800)
 class Moment:
     """When something happens: at the nth beat, call or step of a kind in a run.
 
-    Kinds are "start", "step", "apply", "call", "read", "write", and for a death the planes "lake",
-    "ledger" and "system".
+    Kinds are "start", "step", "apply", "call", "read", "write", of a system without calls "file" and "drop", and for
+    a death the planes "lake", "ledger", "system" and "files".
     """
 
     run: int
@@ -89,6 +91,13 @@ class Kind:
     """Up to which count of its moments it happens at the latest, where a story begins with it."""
     share: float = 0.0
     """In which share of the stories that have its domains it happens beside what else is drawn, and shifts nothing."""
+    by_files: bool = False
+    """Whether it can befall those companies alone that may have a system which is reached by files."""
+
+
+def may_have_files(seed: int) -> bool:
+    """Whether a company without another fourth system has one that is reached by files."""
+    return Random(f"{seed}|files").random() < FILES_SHARE
 
 
 def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
@@ -121,7 +130,11 @@ def draw(seed: int, kinds: Mapping[str, Kind]) -> Story:
 def _with(story: Story, name: str, kind: Kind) -> Story:
     """The story, in a share of all with one more event, and one more run where that needs it; nothing else shifts."""
     rng = Random(f"{story.seed}|{name}")
-    if rng.random() >= kind.share or not set(kind.needs) <= set(story.domains):
+    if (
+        rng.random() >= kind.share
+        or (kind.by_files and not may_have_files(story.seed))
+        or not set(kind.needs) <= set(story.domains)
+    ):
         return story
     more = range(len(story.modes), kind.from_run)
     story = replace(

@@ -23,11 +23,15 @@ from sync_pipelines.engine.topology import SystemSettings, Topology
 from sync_pipelines.ledger import WorkItem
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
-from sync_pipelines.sandbox.demo import secrets
+from sync_pipelines.sandbox.demo import Filed, secrets
 from sync_pipelines.sandbox.erp import DATABASE
 from sync_pipelines.sandbox.launch import VENDORS, open_sandbox
+from sync_pipelines.systems import ecc
+from sync_pipelines.systems.ecc.window import windows_of
 from sync_pipelines.testing.simulation import company, others, staff
+from sync_pipelines.testing.simulation.file_line import SimulatedDisk
 from sync_pipelines.testing.simulation.line import Line, Traffic
+from sync_pipelines.testing.simulation.night_job import NightJob
 from sync_pipelines.testing.simulation.planes import SimulatedPlanes
 from sync_pipelines.testing.simulation.pulse import Pulse
 from sync_pipelines.testing.simulation.staff import DISCARDED, REOPENED
@@ -116,6 +120,8 @@ class World:
     nested: Callable[[], None] = lambda: None
     """Runs the loop once more, while another run is under way."""
     traffic: Traffic = field(init=False)
+    night: NightJob | None = field(init=False, default=None)
+    """The other side of a system that is reached by files, where there is one."""
     approver: Random = field(init=False)
     """What the people who decide draw from, so that it shifts nothing else."""
     worker: Random = field(init=False)
@@ -136,6 +142,9 @@ class World:
         self.approver = Random(f"{self.story.seed}|approver")
         self.worker = Random(f"{self.story.seed}|worker")
         self.traffic = Traffic(self.clock, self.pulse, tell=self.tell, happen=self.happen)
+        if others.FILES in self.boxes:
+            self.night = self._night_job(self.topology.systems[others.FILES])
+            self.night.catch_up()
 
     @property
     def accepted(self) -> dict[str, Worked]:
@@ -149,10 +158,11 @@ class World:
         clock, pulse = VirtualClock(BEGINNING), Pulse()
         topology = others.narrowed(topology, {*company.SYSTEMS, *others.beside(story, topology)})
         told = company.rows(company.cut(Random(f"{story.seed}|company")), topology.systems)
-        boxes = {name: open_sandbox(name, clock=OwnClock(clock)) for name in told}
+        boxes = {name: open_sandbox(name, clock=_clock_of(name, clock)) for name in told}
         for name, box in boxes.items():
             dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
             importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
+        topology = _in_folders(topology, boxes)
         editor = boxes["salesforce"].store.all("User")[0]["Id"]
         topology = staff.hired(_cut_over(topology, story), seed=story.seed, editor=editor)
         planes = SimulatedPlanes(url, topology=topology, clock=clock, pulse=pulse)
@@ -160,6 +170,9 @@ class World:
 
     def connect(self, settings: SystemSettings, *, clock: Clock) -> System:
         """A system behind the port, over a line on which things go wrong."""
+        if self.night is not None and settings.name == others.FILES:
+            disk = SimulatedDisk(settings.name, self.night, self.traffic, encoding=settings.option("encoding"))
+            return ecc.open_system(settings, clock=clock, disk=disk)
         session = requests.Session()
         session.trust_env = False
         module = importlib.import_module(f"sync_pipelines.systems.{settings.adapter}.adapter")
@@ -176,7 +189,7 @@ class World:
         """A new process: its counts start anew, and it may be going to die."""
         self.traffic.run = number
         self._counts.clear()
-        deaths = [e for e in self._due_in(number) if e.name == "crash"]
+        deaths = [e for e in self._due_in(number) if e.fault == "crash"]
         self.pulse.begin({e.moment.kind: e.moment.nth for e in sorted(deaths, key=lambda e: -e.moment.nth)})
         self.happen("start")
 
@@ -186,13 +199,13 @@ class World:
             return
         self._counts[kind] += 1
         for event in self._due_in(self.traffic.run):
-            if event.name != "crash" and (event.moment.kind, event.moment.nth) == (kind, self._counts[kind]):
+            if event.fault != "crash" and (event.moment.kind, event.moment.nth) == (kind, self._counts[kind]):
                 self._perform(event)
 
     def died(self) -> None:
         """The process of this run died: say so, and count it."""
         plane = next(p for p, n in self.pulse.dies_at.items() if self.pulse.beats[p] == n)
-        self._note("crash", f"the process dies at {plane} {self.pulse.beats[plane]}")
+        self.note("crash", f"the process dies at {plane} {self.pulse.beats[plane]}")
 
     def make_peace(self) -> None:
         """From now on nothing goes wrong; what was broken on purpose is whole again."""
@@ -204,6 +217,8 @@ class World:
         for box in self.boxes.values():
             box.faults.clear()
             box.clock.skew(0)
+        if self.night is not None:
+            self.night.calm()
 
     def _due_in(self, run: int) -> list[Event]:
         return [event for event in self.story.events if event.moment.run == run]
@@ -211,12 +226,37 @@ class World:
     def _perform(self, event: Event) -> None:
         told = self.injectors[event.name](self, Random(event.seed))
         if told is not None:
-            self._note(event.name, told)
+            self.note(event.name, told)
 
-    def _note(self, name: str, told: str) -> None:
+    def note(self, name: str, told: str) -> None:
+        """Something went wrong: count it, and tell."""
         self.injected[name.partition(".")[0]] += 1
         self.happened.append(f"run {self.traffic.run}: {name}: {told}")
         self.tell(f"*** {name}: {told}")
+
+    def _night_job(self, settings: SystemSettings) -> NightJob:
+        """The other side of a folder, whose job has run in the night before."""
+        return NightJob(
+            self.boxes[settings.name],
+            windows_of(settings),
+            self.clock,
+            tell=self.tell,
+            note=self.note,
+            rng=Random(f"{self.story.seed}|night"),
+            done_until=BEGINNING - timedelta(days=1),
+        )
+
+
+def _clock_of(system: str, clock: VirtualClock) -> VirtualClock:
+    """A system's own; where files are all there is, that of its batch job, which stands still between two windows."""
+    return VirtualClock(clock.now()) if system == others.FILES else OwnClock(clock)
+
+
+def _in_folders(topology: Topology, boxes: Mapping[str, Sandbox]) -> Topology:
+    """The topology with the address of what is reached by files."""
+    urls = {name: box.vendor.folder.as_uri() for name, box in boxes.items() if isinstance(box.vendor, Filed)}
+    systems = {name: changed(each, url=urls.get(name, each.url)) for name, each in topology.systems.items()}
+    return changed(topology, systems=systems)
 
 
 def topology_of(path: Path, *, state: Path) -> Topology:
