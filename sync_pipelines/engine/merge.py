@@ -2,7 +2,7 @@
 
 Where a record belongs is computed anew in each match from where evidence once put it (its home) and from the
 merges that hold now. So a chain of merges comes to the same in one run or in several, and a merge that is taken
-back leaves no trace. Where loser and survivor both have a record in a system, nothing is moved there.
+back leaves no trace. Where two of those that became one have a record each in a system, nothing is moved there.
 """
 
 from __future__ import annotations
@@ -120,7 +120,10 @@ def _row(key: tuple[str, ...], sides: list[tuple[str, str]], documents: Document
         if worth and unit:
             amounts[unit] += worth
     currency, amount = next(iter(amounts.items())) if len(amounts) == 1 else (None, None)
+    others = sorted({owner for rival, owner in sides if rival != record_id})
     reason = f"{loser} was merged into {survivor}, and both have a record in {system}"
+    if survivor not in others:
+        reason = f"{loser} was merged into {survivor} as {', '.join(others)} was, and each has a record in {system}"
     if held:
         reason += f"; open there: {', '.join(_spelled(owner, *each) for owner, each in held)}"
     return {

@@ -32,7 +32,9 @@ WAITING = pa.schema(
 )
 """The relation `waiting_writes`: what was planned and waits for a person's word, and why."""
 _COUNTS = "(w.code <> 'released' OR waiting.reason IS NULL)"
-"""What a person has let go again is no reason any more, where the plan has one of its own for holding it back."""
+"""What a person has let go again is no reason any more, where the plan has one of its own for holding it back.
+
+Nor where the record has turned up in the target and is set aside there: that is what a person has to work."""
 
 BEFORE_CUT_OVER = "before_cut_over"
 """The kind of a document that the other side lacks and need not have, for it is from before going live."""
@@ -250,7 +252,8 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         LEFT JOIN waiting ON waiting.link_id = l.link_id
         LEFT JOIN there ON there.link_id = l.link_id
         LEFT JOIN doubt ON doubt.link_id = l.link_id
-        LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)} AND {_COUNTS}
+        LEFT JOIN dead_letters w ON w.link_id = l.link_id AND w.target = {text(other)}
+            AND {_COUNTS} AND (w.code <> 'released' OR is_aside IS NOT TRUE)
         LEFT JOIN waiting_writes v ON v.link_id = l.link_id AND v.target = {text(other)}
         WHERE {settings.expects(other)} AND lives IS NOT TRUE
     """)

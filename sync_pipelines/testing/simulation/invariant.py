@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from sync_pipelines.testing.simulation.line import Asked
 from sync_pipelines.testing.simulation.world import World, rows
 
 READ_BACKS = 2
+_SURVIVOR = re.compile(r" was merged into (.+?)(?:, and both have| as .+ was, and each has) a record in ")
+"""Whom a doubt about a merge names beside the merged."""
 MOST_CALLS_DOWN = 60
 """To a system in the hours in which it does not answer, however often somebody tries."""
 MOST_CALLS = 400
@@ -57,6 +60,7 @@ class Excuses:
         labels = [(item["domain"], str(item["label"])) for item in items]
         # A doubt names those that the record may be behind a colon.
         named = [(i["domain"], name) for i in items for name in i["reason"].partition(": ")[2].split(", ") if name]
+        named += [(i["domain"], name) for i in items for name in _SURVIVOR.findall(i["reason"])]
         records = {(item["domain"], item["record_id"]) for item in items}
         links = world.planes.ledger_rows("SELECT domain, link_id, record_id FROM ledger.links")
         told = {link["link_id"] for link in links if (link["domain"], link["record_id"]) in records}
@@ -229,23 +233,27 @@ def doubts_are_resolved(world: World, ended: Ended) -> Iterator[str]:
 
 
 def read_backs_are_few(world: World, ended: Ended) -> Iterator[str]:
-    """A doubt about a record that was to be made costs at most two looks by its key.
+    """A doubt about a record that was to be made, or about what follows on it, costs at most two looks by its key.
 
     A look right before the next attempt is that one's own, for it makes sure that nobody else was faster.
     """
-    sent, looks = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    before: dict[str, set[tuple[str, str]]] = {}
+    sent, looks, followed = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]](), Counter[tuple[str, str]]()
+    before: dict[str, set[tuple[str, str, str]]] = {}
     for asked in world.traffic.log:
-        made = {(asked.system, key.partition(" ")[2]) for key in asked.keys if " " in key and "[" not in key}
+        parts = [key.partition(" ") for key in asked.keys if " " in key]
+        made = {(asked.system, table, named) for table, _, named in parts if "[" not in named}
         looks.subtract(made & before.get(asked.system, set()))
         said = asked.body.decode() + asked.path
-        found = {at for at in sent if at[0] == asked.system and at[1] in said and not made}
+        found = {at for at in sent if at[0] == asked.system and at[2] in said and not made}
         looks.update(found if asked.is_clear else ())
         before[asked.system] = found
-        sent.update(made if not asked.is_clear else ())
-    for (system, named), number in sorted(sent.items()):
-        if looks[(system, named)] > READ_BACKS * number:
-            yield f"{system} {named} was looked for {looks[(system, named)]} times after {number} unclear answers"
+        if not asked.is_clear:
+            sent.update(made)
+            followed.update((asked.system, table) for table, _, named in parts if "[" in named)
+    for (system, table, named), number in sorted(sent.items()):
+        unclear = number + followed[system, table]
+        if looks[system, table, named] > READ_BACKS * unclear:
+            yield f"{system} {named} was looked for {looks[system, table, named]} times after {unclear} unclear answers"
 
 
 def calls_are_bounded(world: World, ended: Ended) -> Iterator[str]:

@@ -116,6 +116,17 @@ def test_where_both_have_a_record_nothing_moves_until_they_are_merged_there_too(
     assert found.doubts() == []
 
 
+def test_of_two_losers_that_have_a_record_none_follows_a_survivor_that_has_none(world: Callable[..., Scene]) -> None:
+    found = world(erp="ab")
+    merge(found, {"a": "b", "b": "c"})
+
+    told = {doubt["record_id"]: doubt["reason"] for doubt in found.doubts()}
+    assert told == {
+        "erp-a": "Company a was merged into Company c as Company b was, and each has a record in erp",
+        "erp-b": "Company b was merged into Company c as Company a was, and each has a record in erp",
+    }
+
+
 def test_the_other_one_may_survive_in_the_following_system(world: Callable[..., Scene]) -> None:
     found = world(erp="ab")
     merge(found, {"a": "b"})

@@ -210,6 +210,16 @@ def test_what_was_let_go_again_and_is_held_back_by_the_plan_is_told_with_the_pla
     assert told(found.reconcile(), "kind", "reason") == [("missing", "its customer is not in erp yet")]
 
 
+def test_what_was_let_go_again_and_has_turned_up_set_aside_is_told_as_set_aside_alone(documents: Documents) -> None:
+    found = documents([invoice("i1", "N-1")], [invoice("9", "N-1", **BROKEN)], create=["erp"])
+    released = letter(found.link_of("billing", "i1"), "to be sent again: mended", kind="failed")
+    found.dead_letters = [{**released, "code": "released"}]
+
+    found.reconcile()
+
+    assert [(item.kind, item.system, item.record_id) for item in found.items()] == [("quarantined", "erp", "9")]
+
+
 def test_an_exception_about_a_record_that_has_no_label_yet_names_its_id(documents: Documents) -> None:
     found = documents([], [invoice("9", "", **BROKEN)])
 
