@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync_pipelines.testing.simulation import assent, books, conduct, file_conduct, others
-from sync_pipelines.testing.simulation.books import Paper, Party
+from sync_pipelines.testing.simulation import assent, books, conduct, file_conduct, other_books, others
+from sync_pipelines.testing.simulation.agreement import Excuses, apart
 from sync_pipelines.testing.simulation.company import SYSTEMS
 from sync_pipelines.testing.simulation.life import Ended
 from sync_pipelines.testing.simulation.line import Asked
 from sync_pipelines.testing.simulation.world import World, rows
 
 READ_BACKS = 2
-_SURVIVOR = re.compile(r" was merged into (.+?)(?:, and both have| as .+ was, and each has) a record in ")
-"""Whom a doubt about a merge names beside the merged."""
 MOST_CALLS_DOWN = 60
 """To a system in the hours in which it does not answer, however often somebody tries."""
 MOST_CALLS = 400
@@ -35,44 +32,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.invariant}: {self.told}"
-
-
-@dataclass(frozen=True, slots=True)
-class Excuses:
-    """The exceptions that are open: what the product itself says is not in agreement, and why.
-
-    One about a record speaks for all that are, or were, linked to it, and one that people have accepted as it is
-    like one that is open.
-    """
-
-    by_record: Collection[tuple[str, str]]
-    by_label: Collection[tuple[str, str]]
-
-    @classmethod
-    def of(cls, world: World) -> Excuses:
-        items = world.planes.ledger_rows(
-            "SELECT item_id, domain, record_id, label, reason, resolved_at FROM ledger.work_items"
-            " WHERE resolved_at IS NULL OR resolution LIKE 'discarded:%'"
-        )
-        accepted = {each.item.item_id for each in world.accepted.values()}
-        items = [item for item in items if item["resolved_at"] is None or item["item_id"] in accepted]
-        words = [(item["domain"], word) for item in items for word in str(item["label"] or "").split()]
-        labels = [(item["domain"], str(item["label"])) for item in items]
-        # A doubt names those that the record may be behind a colon.
-        named = [(i["domain"], name) for i in items for name in i["reason"].partition(": ")[2].split(", ") if name]
-        named += [(i["domain"], name) for i in items for name in _SURVIVOR.findall(i["reason"])]
-        records = {(item["domain"], item["record_id"]) for item in items}
-        links = world.planes.ledger_rows("SELECT domain, link_id, record_id FROM ledger.links")
-        told = {link["link_id"] for link in links if (link["domain"], link["record_id"]) in records}
-        linked = {(link["domain"], link["record_id"]) for link in links if link["link_id"] in told}
-        return cls({*records, *linked}, {*labels, *words, *named})
-
-    def cover(self, domain: str, *of: Paper | Party | None) -> bool:
-        known = [each for each in of if each is not None]
-        named = {each.number for each in known} | {each.name for each in known if isinstance(each, Party)}
-        return any((domain, each.record_id) in self.by_record for each in known) or any(
-            (domain, name) in self.by_label for name in named
-        )
 
 
 def check(world: World, ended: Ended) -> list[Violation]:
@@ -93,25 +52,11 @@ def no_duplicates(world: World, ended: Ended) -> Iterator[str]:
 def documents_agree(world: World, ended: Ended) -> Iterator[str]:
     """Every document is on both sides with one amount, or an open exception names it."""
     excuses = Excuses.of(world)
-    if "invoice" in world.story.domains:
-        yield from _apart(world, "invoice", (books.billed(world), books.posted(world)), excuses)
-    if "order" in world.story.domains:
-        yield from _apart(world, "order", (books.won(world), books.sold(world)), excuses)
-
-
-def _apart(world: World, domain: str, sides: tuple[list[Paper], list[Paper]], excuses: Excuses) -> Iterator[str]:
-    leading, following = sides
-    since = world.topology.domains[domain].cut_over.isoformat()
-    there = {paper.number: paper for paper in following}
-    here = {paper.number: paper for paper in leading}
-    for number in sorted(here.keys() | there.keys()):
-        lead, follow = here.get(number), there.get(number)
-        amounts = [None if paper is None else (paper.amount_minor, paper.currency) for paper in (lead, follow)]
-        is_early = (lead.on if lead else follow.on if follow else "") < since
-        if amounts[0] != amounts[1] and not is_early and not excuses.cover(domain, lead, follow):
-            yield f"{domain} {number} is {amounts[0]} in {leading[0].system} and {amounts[1]} in the ERP, unexplained"
-        if follow and follow.on < since and ("tryton", _MODELS[domain], follow.record_id) not in world.seeded:
-            yield f"{domain} {number} is of {follow.on}, before the company began with {domain}s, and was made"
+    for domain, sides in (("invoice", (books.billed, books.posted)), ("order", (books.won, books.sold))):
+        if domain in world.story.domains:
+            seeded = {key for system, table, key in world.seeded if (system, table) == ("tryton", _MODELS[domain])}
+            leading, following = (side(world) for side in sides)
+            yield from apart(world, domain, (leading, following), excuses, seeded=seeded)
 
 
 def customers_agree(world: World, ended: Ended) -> Iterator[str]:
@@ -329,6 +274,7 @@ INVARIANTS: Mapping[str, Judge] = {
         *conduct.JUDGES,
         *assent.JUDGES,
         *file_conduct.JUDGES,
+        *other_books.JUDGES,
     )
 }
 
