@@ -515,9 +515,8 @@ class Loop:
         if object not in found and looks_at > 1:
             named = [name for name in self._at_rest(system) if name not in found]
             # A look at a single object costs as much as its read.
-            if object in named and len(named) > 1:
-                named.remove(object)
-                self._look(system, [object, *named][:looks_at])
+            if len(named) > 1 and (object in named or not found):
+                self._look(system, sorted(named, key=lambda name: name != object)[:looks_at])
         return not found.get(object, True)
 
     def _at_rest(self, system: str) -> list[str]:

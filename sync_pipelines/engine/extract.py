@@ -26,18 +26,19 @@ def extract(
     """Append an object's changes since its cursor; with `prove`, also look for deletes and count.
 
     With `whole` every record is read again: a computed field may change without its record's time of change, and
-    a change may be missing in what a system tells of changes.
+    a change may be missing in what a system tells of changes. What such a read tells needs no sweep beside it.
 
     A gap against an exact count is mended at once by reading the object from its beginning; where we then still
     hold more than there is, a purge left no trace in what the system tells of changes, and absence tells it.
     """
     calls = system.calls.total
     since = lake.cursor(system.name, object)
-    read, appended = _append(lake, system, object, shape, None if whole else since, run_id, clock)
-    sweeps = prove and system.passport.deletes is Deletes.SWEEP
-    deleted = _sweep(lake, system, object, shape, run_id, clock) if sweeps else 0
-    counted = system.count(object) if prove else None
     is_whole = whole or since is None
+    sweeps = prove and system.passport.deletes is Deletes.SWEEP
+    live: set[str] | None = set() if is_whole and sweeps else None
+    read, appended = _append(lake, system, object, shape, None if whole else since, run_id, clock, live=live)
+    deleted = _sweep(lake, system, object, shape, run_id, clock, live=live) if sweeps else 0
+    counted = system.count(object) if prove else None
     if _gap(lake, system, object, counted):
         is_whole = True
         again = _append(lake, system, object, shape, None, run_id, clock)
@@ -82,21 +83,46 @@ def unchanged(lake: Lake, system: System, *, object: str, shape: Shape) -> Extra
 
 
 def _append(
-    lake: Lake, system: System, object: str, shape: Shape, since: Cursor | None, run_id: str, clock: Clock
+    lake: Lake,
+    system: System,
+    object: str,
+    shape: Shape,
+    since: Cursor | None,
+    run_id: str,
+    clock: Clock,
+    *,
+    live: set[str] | None = None,
 ) -> tuple[int, int]:
-    """What was read and what of it was news. Reading again from the beginning leaves the cursor where it is."""
+    """What was read and what of it was news. Reading again from the beginning leaves the cursor where it is.
+
+    The ids of what is read and not deleted go into `live`.
+    """
     read = appended = 0
     held = lake.cursor(system.name, object) if since is None else None
     for page in system.read(object, shape, since):
         read += len(page.record_ids)
+        if live is not None:
+            live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
         kept = page if held is None else replace(page, cursor=held)
         appended += lake.append_page(system.name, object, kept, run_id=run_id, at=clock.now())
     return read, appended
 
 
-def _sweep(lake: Lake, system: System, object: str, shape: Shape, run_id: str, clock: Clock) -> int:
-    """Records that we hold and the system no longer has: neither in its list of ids nor when asked for by name."""
-    present = {record_id for ids in system.ids(object) for record_id in ids}
+def _sweep(
+    lake: Lake,
+    system: System,
+    object: str,
+    shape: Shape,
+    run_id: str,
+    clock: Clock,
+    *,
+    live: set[str] | None = None,
+) -> int:
+    """Records that we hold and the system no longer has: neither in its list of ids nor when asked for by name.
+
+    `live` are the ids of a read from the beginning that was made just now; they take the list's place.
+    """
+    present = live if live is not None else {record_id for ids in system.ids(object) for record_id in ids}
     absent = [record_id for record_id in lake.live_ids(system.name, object) if record_id not in present]
     found = system.fetch(object, shape, absent) if absent else {}
     gone = [record_id for record_id in absent if record_id not in found]

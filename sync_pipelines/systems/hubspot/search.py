@@ -2,12 +2,14 @@
 
 A search gives ten thousand rows and no more, sorts by one property, and its offsets move while records change. So the
 first call takes the newest rows of a window, which tells where the window ends; what is older is read by id within it.
-Whatever changes meanwhile leaves the window at its end, for the next read.
+Whatever changes meanwhile leaves the window at its end, for the next read. Where that finds only what the overlap shows
+again, as the cursor remembers it, there is nothing to give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +52,9 @@ class Searches:
             return
         end = max(start or 0, *(each.changed_at for each in newest))
         if not page.value("paging", dict[str, Any] | None):
-            yield Searched(newest, {"at": end})
+            reached = {"at": end, "seen": _digest(each for each in newest if each.changed_at >= end - overlap)}
+            if cursor != reached:
+                yield Searched(newest, reached)
             return
         below = min(each.changed_at for each in newest)
         middle = {"at": start, "to": end, "below": below, "id": "0"}
@@ -96,3 +100,9 @@ class Searches:
             "limit": limit,
             "after": "0",
         }
+
+
+def _digest(rows: Iterable[Record]) -> str:
+    """What records these are, and in which versions."""
+    told = sorted(f"{row.record_id} {row.version}" for row in rows)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -58,7 +58,8 @@ class Gateway:
 
     def system(self) -> str:
         """System and client, as the session's cookie is named after them ("S4H_100")."""
-        self._fetched("API_BUSINESS_PARTNER")
+        with self._lock:
+            self._token = self._fetched("API_BUSINESS_PARTNER")
         names = [cookie.name for cookie in self._wire.session.cookies if cookie.name.startswith(_COOKIE)]
         if not names:
             raise MalformedPage(f"{self._wire.name} does not say which system this is: it opened no session")

@@ -22,6 +22,8 @@ from sync_pipelines.systems.stripe.record import PAGE_MAX, get, walk
 ROUTE = "GET /v1/events"
 FRESH = timedelta(seconds=60)
 """How long an answer of the feed serves further objects of the same run."""
+MARGIN = 3600
+"""Seconds that a look reaches back further than asked, for the objects that were read a little earlier."""
 
 TYPES: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer.created", "customer.updated", "customer.deleted"),
@@ -130,10 +132,10 @@ class Feed:
             return held.newest
 
     def look(self, start: int) -> None:
-        """Ask anew, for one page of events of every type: where all since `start` fit on it, it serves every group."""
+        """Ask for one page of events of every type: where all since `start` fit on it, it serves every group."""
         with self._lock:
-            at = self._clock.now()
-            query = urlencode([("created[gte]", str(max(start, 0))), ("limit", str(PAGE_MAX))])
+            at, start = self._clock.now(), max(start - MARGIN, 0)
+            query = urlencode([("created[gte]", str(start)), ("limit", str(PAGE_MAX))])
             page = _SPLITTER.split(get(self._wire, f"/v1/events?{query}", route=ROUTE))
             is_whole = not page.value("has_more", bool)
             self._polled = dict.fromkeys(GROUPS, Polled(start, at, _events(page))) if is_whole else {}
