@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -438,6 +438,7 @@ class Loop:
                 self.ledger,
                 lambda name: shapes[name],
                 self.clock,
+                holders=partial(self.ledger.holders, domain, target),
                 may_write=lambda: self.reach.hold(target) is None,
                 concurrency=self.topology.systems[target].concurrency,
             )

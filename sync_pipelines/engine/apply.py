@@ -43,6 +43,8 @@ UNREAD = "unread"
 """The code of a doubtful write that could not be looked for, because the system asked for patience."""
 OVERTAKEN = "overtaken"
 """The code of a write that was not sent, because an earlier one of the same record was in doubt."""
+TAKEN = "taken"
+"""The code of a create whose key is on a record that another link holds: nothing was made."""
 
 
 class Attempts(Protocol):
@@ -65,6 +67,8 @@ class Application:
     attempts: Attempts
     shape_of: Callable[[str], Shape]
     clock: Clock
+    holders: Callable[[Sequence[str]], Mapping[str, str]] = lambda record_ids: {}
+    """The links that hold some of the system's records, by record id."""
     may_write: Callable[[], bool] = lambda: True
     """Asked before each batch; after the first no, the rest stays as it is."""
     patience: float = 60.0
@@ -234,8 +238,16 @@ class _Course:
         for write in batch.writes:
             first_at = self.attempted[_id(write)].first_at if _id(write) in self.attempted else started_at
             self.attempted[_id(write)] = Attempted(first_at, started_at, ended_at)
-        self._record(outcomes)
+        self._record(self._of_their_own(batch.writes, outcomes))
         return True
+
+    def _of_their_own(self, writes: Sequence[Write], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The outcomes; but a create that found its key on a record which another link holds has made nothing."""
+        links = {_id(w): w.link_id for w in writes if w.request.operation is Operation.CREATE}
+        made = [o for o in outcomes if o.state is State.CONFIRMED and o.record_id and o.write_id in links]
+        held = self.on.holders([str(o.record_id) for o in made]) if made else {}
+        taken = {o.write_id for o in made if held.get(str(o.record_id), links[o.write_id]) != links[o.write_id]}
+        return [_taken(self.on.system.name, o.write_id) if o.write_id in taken else o for o in outcomes]
 
     def _take_rest(self, calls: Calls, waiting: list[Batch]) -> None:
         """Wait for all calls that are under way, also when one of them ends the apply."""
@@ -297,7 +309,8 @@ class _Course:
             return []
         absent = [w for w in writes if traces[_id(w)].fate is Fate.ABSENT]
         self.unproven -= {_id(w) for w in absent if self._unsettled_for(w) <= 0}
-        self._record([outcome for w in writes if (outcome := self._settled(w, traces[_id(w)])) is not None])
+        settled = [outcome for w in writes if (outcome := self._settled(w, traces[_id(w)])) is not None]
+        self._record(self._of_their_own(writes, settled))
         begun = [_rest_of(w, found) for w in writes if (found := _begun(traces[_id(w)])) is not None]
         lost = [w for w in absent if self._may_send(w)]
         self.send([*begun, *lost], seen=True)
@@ -377,6 +390,11 @@ def _drifted(write: Write, *, gone: bool) -> Outcome:
     what = "is no longer there" if gone else "changed since the plan was made"
     message = f"the record in {write.target} {what}: it is planned anew in the next run"
     return Outcome(_id(write), State.REFUSED, write.request.record_id, DRIFTED, message)
+
+
+def _taken(target: str, write_id: str) -> Outcome:
+    message = f"a record in {target} that belongs to another carries its key: it is planned anew in the next run"
+    return Outcome(write_id, State.FAILED, code=TAKEN, message=message)
 
 
 def _begun(trace: Trace) -> Found | None:

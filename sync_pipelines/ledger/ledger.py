@@ -238,6 +238,11 @@ class Ledger:
         with self._look() as connection:
             return links.open_links(connection, domain)
 
+    def holders(self, domain: str, system: str, record_ids: Sequence[str]) -> dict[str, str]:
+        """The links that hold some of a system's records, by record id."""
+        with self._look() as connection:
+            return links.holders(connection, domain, system, record_ids)
+
     def former_links(self) -> pa.Table:
         """What each record belonged to last by its own evidence, where that has ended: as above, and reason."""
         with self._look() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from sqlalchemy import Column, Connection, Text, and_, func, insert, select, update
@@ -36,6 +36,14 @@ def open_links(connection: Connection, domain: str = "") -> pa.Table:
     rows = connection.execute(query.where(links.c.domain == domain) if domain else query).all()
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pa.table({c.name: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
+
+
+def holders(connection: Connection, domain: str, system: str, record_ids: Sequence[str]) -> dict[str, str]:
+    """The links that hold some of a system's records, by record id."""
+    relation = given([{"record_id": each} for each in record_ids], links.c.record_id)
+    query = select(links.c.record_id, links.c.link_id).where(links.c.record_id == relation.c.record_id)
+    held = query.where(links.c.until.is_(None), links.c.domain == domain, links.c.system == system)
+    return {row.record_id: row.link_id for row in connection.execute(held)}
 
 
 def former_links(connection: Connection) -> pa.Table:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, Application, apply, checks
+from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, TAKEN, Application, apply, checks
 from sync_pipelines.engine.doubt import AWAITED, UNSETTLED, Attempted, holds
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.plan import Change, Write
@@ -66,6 +66,30 @@ def test_every_write_is_on_record_before_it_leaves() -> None:
     assert seen == [True, True]
     assert names(system) == ["a", "b", "c", "d"]
     assert {o.state for o in book.outcomes} == {State.CONFIRMED}
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_create_that_finds_its_key_on_a_record_of_another_link_has_made_nothing(is_lost: bool) -> None:
+    system, asked = MemorySystem(), []
+
+    def lose(requests: Sequence[Request]) -> None:
+        raise ConnectionError("reset")
+
+    def holders(record_ids: Sequence[str]) -> Mapping[str, str]:
+        asked.extend(record_ids)
+        return {record_id: "link-other" for record_id in record_ids if system_name(system, record_id) == "a"}
+
+    system.after = lose if is_lost else system.after
+    on = replace(application(system, Book()), holders=holders)
+    ended = apply(on, [write("a"), write("b")], {})
+
+    assert (ended["w-a"].state, ended["w-a"].code, ended["w-a"].record_id) == (State.FAILED, TAKEN, None)
+    assert ended["w-b"].state is State.CONFIRMED
+    assert len(asked) == 2
+
+
+def system_name(system: MemorySystem, record_id: str) -> str:
+    return str(system.records["account"][record_id].fields["name"])
 
 
 def test_a_reply_lost_after_the_commit_is_found_by_read_back_and_not_sent_again() -> None:
