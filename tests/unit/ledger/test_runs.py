@@ -159,3 +159,12 @@ def test_the_last_time_that_an_object_was_read_whole_is_kept(ledger: Ledger, clo
     assert never is None
     assert ledger.whole_read_at("crm", "Account") == clock.now()
     assert ledger.whole_read_at("crm", "Contact") is None
+
+
+def test_when_the_latest_read_of_each_object_began_is_kept(ledger: Ledger, clock: StandingClock) -> None:
+    ledger.note_read("crm", "Account", clock.now())
+    clock.sleep(60)
+    ledger.note_read("crm", "Account", clock.now())
+    ledger.note_read("billing", "invoice", clock.now())
+
+    assert ledger.reads_begun("crm") == {"Account": clock.now()}
