@@ -30,10 +30,11 @@ check: install ## Lint, types, import contracts and every test
 	@$(RUN) lint-imports
 	@$(RUN) pytest -n 2 --dist loadfile
 
-bench: install ## Time the loop on a company 100 times as large, the story of a deal and the audit trail at a million rows
+bench: install ## Time the loop on a company 100 times as large, a deal's story and the audit trail at a million rows, and extraction
 	@SYNC_STATE=.sync/bench $(RUN) sync-pipelines demo --fresh --scale 100
 	@$(RUN) python bench/status.py
 	@$(RUN) python bench/audit.py
+	@$(RUN) python bench/extract
 
 faults: install ## Live simulated companies under injected faults (SEEDS=100-2100 for a campaign, SEEDS=7 tells one story)
 	@$(RUN) python -m sync_pipelines.testing.simulation $(SEEDS) $(if $(EVENTS),--events $(EVENTS)) $(if $(BESIDE),--beside $(BESIDE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -42,6 +42,10 @@ class Lake(Protocol):
         """Make a table hold exactly a query's rows; False when it did already."""
         ...
 
+    def single_threaded(self) -> AbstractContextManager[None]:
+        """Many small statements, one after the other, go in the block."""
+        ...
+
     def cursor(self, system: str, object: str) -> Cursor | None: ...
 
     def append_page(self, system: str, object: str, page: Page, *, run_id: str, at: datetime) -> int:
@@ -58,8 +62,8 @@ class Lake(Protocol):
 
     def live_ids(self, system: str, object: str) -> list[str]: ...
 
-    def carried_fields(self, system: str, object: str) -> set[str]:
-        """The fields that at least one live record of an object carries."""
+    def carried_fields(self, system: str, object: str, sought: Collection[str]) -> set[str]:
+        """Of these fields, those that at least one live record of an object carries."""
         ...
 
     def fields_of_all(self, system: str, object: str) -> set[str]:

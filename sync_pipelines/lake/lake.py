@@ -15,11 +15,14 @@ import pyarrow as pa
 from sync_pipelines.engine.port import Cursor, Page, Shape
 from sync_pipelines.engine.topology import LegalEntity
 from sync_pipelines.engine.values import quoted, text
-from sync_pipelines.errors import FixConfiguration, MalformedPage
+from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.lake import arrival
 from sync_pipelines.lake.session import open_session
 from sync_pipelines.lake.tables import CURRENT
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOME = 100
+"""Records in which declared fields are looked for first: mostly they carry them all, and the others need no look."""
 
 
 class Lake:
@@ -122,6 +125,16 @@ class Lake:
             self._columns = None
         self.db.execute("COMMIT")
 
+    @contextmanager
+    def single_threaded(self) -> Iterator[None]:
+        """What is too small to be shared out, as pages are, costs twice as much where a second thread waits for it."""
+        (threads,) = self.row("SELECT current_setting('threads')")
+        self.db.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.db.execute(f"SET threads = {threads}")
+
     # The record log
 
     def cursor(self, system: str, object: str) -> Cursor | None:
@@ -140,54 +153,41 @@ class Lake:
         A record that equals what the log already holds is not appended again; a tombstone without a
         payload keeps the last one. `MalformedPage` when the page can't be kept whole: then nothing of it is.
         """
-        if not page.record_ids:
-            self._commit(system, object, page.cursor, 0, run_id=run_id, at=at)
-            return 0
         known = self._known_records(system, object)
-        with self.relation("page", _arrow(system, object, page)):
-            self._refuse_malformed(system, object)
+        news = self._news(known, arrival.table(system, object, page))
+        with self.relation("news", news):
+            self._commit(system, object, page.cursor, news, run_id=run_id, at=at)
             self.db.execute(f"""
-                CREATE OR REPLACE TEMP TABLE news AS
-                SELECT p.record_id, p.version, p.is_deleted, p.payload, md5(coalesce(p.payload, '')) AS payload_hash
-                FROM (SELECT * FROM page QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY place DESC) = 1) p
-                LEFT JOIN {known} k USING (record_id)
-                WHERE k.record_id IS NULL OR k.is_deleted <> p.is_deleted
-                   OR (NOT p.is_deleted AND (k.payload_hash <> md5(coalesce(p.payload, '')) OR k.version <> p.version))
+                DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news WHERE is_known);
+                INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news;
             """)
-        appended, bare = self.row("SELECT count(*), count(*) FILTER (payload IS NULL) FROM news")
-        if bare:
-            self._keep_last_payloads(system, object)
-        self._commit(system, object, page.cursor, appended, run_id=run_id, at=at)
-        if not appended:
-            return 0
-        self.db.execute(f"""
-            DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news);
-            INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news;
-        """)
-        return int(appended)
+        return len(news)
 
-    def _refuse_malformed(self, system: str, object: str) -> None:
-        bad = self.rows("SELECT record_id FROM page WHERE record_id = '' OR NOT json_valid(payload) LIMIT 1")
-        if bad:
-            raise MalformedPage(f"{system} sent a page of {object} in which record {bad[0][0]!r} is not whole")
+    def _news(self, known: str, arrived: pa.Table) -> pa.Table:
+        """What has arrived without its equal in a table of what is known; `is_known`: it has an older one there."""
+        with self.relation("arrived", arrived):
+            news = self.arrow(f"""
+                SELECT p.place, k.record_id IS NOT NULL AS is_known
+                FROM arrived p LEFT JOIN {known} k USING (record_id)
+                WHERE k.record_id IS NULL OR k.is_deleted <> p.is_deleted
+                   OR (NOT p.is_deleted AND (k.payload_hash <> p.payload_hash OR k.version <> p.version))
+                ORDER BY p.place
+            """)
+        taken = arrived if len(news) == len(arrived) else arrived.take(news["place"])
+        return taken.append_column("is_known", news["is_known"])
 
-    def _keep_last_payloads(self, system: str, object: str) -> None:
-        """Give tombstones that came without a payload the last one that the log holds."""
-        self.db.execute(f"""
-            UPDATE news SET payload = held.payload FROM ({_current(system, object)}) held
-            WHERE held.record_id = news.record_id AND news.payload IS NULL;
-            UPDATE news SET payload = '{{}}' WHERE payload IS NULL;
-        """)
-
-    def _commit(self, system: str, object: str, cursor: Cursor, news: int, *, run_id: str, at: datetime) -> None:
+    def _commit(self, system: str, object: str, cursor: Cursor, news: pa.Table, *, run_id: str, at: datetime) -> None:
         told = json.dumps(dict(cursor), sort_keys=True)
-        if not news and self._newest_cursor(system, object) == json.loads(told):
+        if not len(news) and self._newest_cursor(system, object) == json.loads(told):
             return
+        is_bare = "" in news.filter(news["is_deleted"])["payload"].to_pylist()
+        source = _with_last_payloads(system, object) if is_bare else "news"
         with self.transaction():
-            if news:
+            if len(news):
                 self.db.execute(
                     "INSERT INTO lake.record_log"
-                    " SELECT ?, ?, record_id, version, is_deleted, payload, payload_hash, ?, ? FROM news",
+                    " SELECT ?, ?, record_id, version, is_deleted, payload, payload_hash, ?, ?"
+                    f" FROM {source}",
                     [system, object, at, run_id],
                 )
             self.db.execute("INSERT INTO lake.cursor_log VALUES (?, ?, ?, ?, ?)", [system, object, told, at, run_id])
@@ -230,14 +230,24 @@ class Lake:
         known = self._known_records(system, object)
         return [record_id for (record_id,) in self.rows(f"SELECT record_id FROM {known} WHERE NOT is_deleted")]
 
-    def carried_fields(self, system: str, object: str) -> set[str]:
-        """The fields that at least one live record of an object carries."""
-        return {
-            name
-            for (name,) in self.rows(
-                f"SELECT DISTINCT unnest(json_keys(payload)) FROM ({_current(system, object)}) WHERE NOT is_deleted"
-            )
-        }
+    def carried_fields(self, system: str, object: str, sought: Collection[str]) -> set[str]:
+        """Of these fields, those that at least one live record of an object carries."""
+        known = self._known_records(system, object)
+        some = self.rows(f"SELECT record_id FROM {known} WHERE NOT is_deleted LIMIT {_SOME}")
+        if not some:
+            return set()
+        listed = ", ".join(text(record_id) for (record_id,) in some)
+        carried = self._carried_by(system, object, f"record_id IN ({listed})").intersection(sought)
+        if len(carried) < len(set(sought)):
+            carried = self._carried_by(system, object, "true").intersection(sought)
+        return carried
+
+    def _carried_by(self, system: str, object: str, condition: str) -> set[str]:
+        names = self.rows(
+            f"SELECT DISTINCT unnest(json_keys(payload)) FROM ({_current(system, object)})"
+            f" WHERE NOT is_deleted AND {condition}"
+        )
+        return {name for (name,) in names}
 
     def fields_of_all(self, system: str, object: str) -> set[str]:
         """The fields that every live record of an object carries, be it with a null."""
@@ -337,16 +347,9 @@ def _current(system: str, object: str) -> str:
     return CURRENT.format(system=text(system), object=text(object))
 
 
-def _arrow(system: str, object: str, page: Page) -> pa.Table:
-    try:
-        return pa.table(
-            {
-                "place": pa.array(range(len(page.record_ids)), pa.int64()),
-                "record_id": pa.array(page.record_ids, pa.string()),
-                "version": pa.array(page.versions, pa.string()),
-                "payload": pa.array([bytes(p) or None for p in page.payloads], pa.string()),
-                "is_deleted": pa.array(page.deleted, pa.bool_()),
-            }
-        )
-    except (pa.ArrowException, ValueError) as error:
-        raise MalformedPage(f"{system} sent a page of {object} that can't be read whole: {error}") from error
+def _with_last_payloads(system: str, object: str) -> str:
+    """The news, with tombstones that came without a payload given the last one that the log holds."""
+    return f"""(
+        SELECT news.* REPLACE (coalesce(nullif(news.payload, ''), held.payload, '{{}}') AS payload)
+        FROM news LEFT JOIN ({_current(system, object)}) held USING (record_id)
+    )"""

@@ -53,7 +53,7 @@ def told(lake: Lake) -> list[object]:
     lake.append_tombstones("crm", "Account", ["a"], run_id="r", at=AT)
     lake.show("crm", {"Account": {"name": "VARCHAR"}})
     said.append(lake.rows('SELECT record_id, version, is_deleted, name FROM crm."Account" ORDER BY record_id'))
-    said.append(lake.carried_fields("crm", "Account"))
+    said.append(lake.carried_fields("crm", "Account", ["name"]))
     said += [lake.replace("lake.made", "SELECT 1 AS x"), lake.replace("lake.made", "SELECT 1 AS x")]
     with lake.transaction():
         said += [lake.columns("lake.made"), lake.replace("lake.made", "SELECT 2 AS y"), lake.columns("lake.made")]

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync_pipelines.engine.extract import extract
+from sync_pipelines.engine.extract import GATHERED_TIME, extract
 from sync_pipelines.engine.outcome import Check, Extraction, Result
 from sync_pipelines.engine.port import Counting, Cursor, Deletes, Page, Shape
+from sync_pipelines.errors import RetryLater
 from sync_pipelines.lake import Lake
 from sync_pipelines.testing.memory import PASSPORT, MemorySystem
 
@@ -18,13 +19,14 @@ SHAPE = {"name": "VARCHAR"}
 
 
 class TickingClock:
-    """A second passes with every look."""
+    """A second, or what is given, passes with every look."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: timedelta = timedelta(seconds=1)) -> None:
         self.at = datetime(2026, 11, 23, tzinfo=UTC)
+        self.every = every
 
     def now(self) -> datetime:
-        self.at += timedelta(seconds=1)
+        self.at += self.every
         return self.at
 
     def sleep(self, seconds: float) -> None:
@@ -44,6 +46,18 @@ class Forgetful(MemorySystem):
         self.records[object] |= hidden
 
 
+class Faltering(MemorySystem):
+    """It is gone before it has given so many pages."""
+
+    falters_at = 2
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        for number, page in enumerate(super().read(object, shape, since)):
+            if number == self.falters_at:
+                raise RetryLater("it is gone")
+            yield page
+
+
 def system(*names: str, kind: type[MemorySystem] = MemorySystem, **passport: object) -> MemorySystem:
     """A system with an account for each name, whose id is the name."""
     made = kind(passport=replace(PASSPORT, **passport))
@@ -56,9 +70,15 @@ CLOCK = TickingClock()
 
 
 def extracted(
-    lake: Lake, source: MemorySystem, *, prove: bool = True, shape: Shape = SHAPE, whole: bool = False
+    lake: Lake,
+    source: MemorySystem,
+    *,
+    prove: bool = True,
+    shape: Shape = SHAPE,
+    whole: bool = False,
+    clock: TickingClock = CLOCK,
 ) -> Extraction:
-    return extract(lake, source, object="account", shape=shape, run_id="r", clock=CLOCK, prove=prove, whole=whole)
+    return extract(lake, source, object="account", shape=shape, run_id="r", clock=clock, prove=prove, whole=whole)
 
 
 def check(told: Extraction, name: str) -> Check:
@@ -67,6 +87,11 @@ def check(told: Extraction, name: str) -> Check:
 
 def live(lake: Lake) -> set[str]:
     return set(lake.live_ids("memory", "account"))
+
+
+def commits(lake: Lake) -> int:
+    """Each leaves the cursor that is true then."""
+    return int(lake.row("SELECT count(*) FROM lake.cursor_log")[0])
 
 
 def test_everything_is_read_at_first_and_only_changes_afterwards(lake: Lake) -> None:
@@ -87,6 +112,32 @@ def test_calls_are_counted_by_extraction(lake: Lake) -> None:
 
     assert extracted(lake, source).calls == 3  # two pages and a count
     assert extracted(lake, source, prove=False).calls == 0
+
+
+def test_small_pages_are_stored_together(lake: Lake) -> None:
+    extracted(lake, system("a", "b", "c", "d", "e"))
+
+    assert commits(lake) == 1
+    assert live(lake) == {"a", "b", "c", "d", "e"}
+
+
+def test_pages_that_take_long_to_read_are_stored_one_by_one(lake: Lake) -> None:
+    extracted(lake, system("a", "b", "c", "d", "e"), clock=TickingClock(every=GATHERED_TIME))
+
+    assert commits(lake) == 3
+
+
+def test_what_came_before_a_failure_is_kept_with_its_cursor(lake: Lake) -> None:
+    source = system("a", "b", "c", "d", "e", kind=Faltering)
+
+    with pytest.raises(RetryLater):
+        extracted(lake, source)
+    kept = live(lake)
+    source.falters_at = 9
+    then = extracted(lake, source)
+
+    assert kept == {"a", "b", "c", "d"}
+    assert (then.read, then.appended) == (1, 1)
 
 
 def test_a_page_that_is_read_again_is_no_news(lake: Lake) -> None:

@@ -93,6 +93,11 @@ def test_within_a_page_the_last_entry_of_a_record_counts(lake: Lake) -> None:
     assert current(lake) == [("1", "b", False, "y")]
 
 
+def test_a_tombstone_keeps_the_payload_that_came_before_it_on_its_page(lake: Lake) -> None:
+    assert append(lake, page(("1", "a", '{"name": "x"}'), ("1", "b", None))) == 1
+    assert current(lake) == [("1", "b", True, "x")]
+
+
 def test_the_newest_append_wins_whatever_its_version_and_clock_say(lake: Lake) -> None:
     append(lake, page(("1", "9", '{"name": "old"}')))
     append(lake, page(("1", "10", '{"name": "new"}')))
@@ -152,9 +157,11 @@ def test_an_empty_page_moves_the_cursor_and_an_unchanged_cursor_leaves_no_trace(
         page(("1", "a", '{"name": "x"}'), ("2", "a", '{"name": ')),
         page(("1", "a", '{"name": "x"}'), ("", "a", "{}")),
         Page(["1", "2"], ["a"], [b"{}", b"{}"], [False, False], {}),
+        Page(["1", "1"], ["a"], [b"{}", b"{}"], [False, False], {}),
         Page(["1"], ["a"], [b'{"name": "\xff"}'], [False], {}),
+        page(("1", "a", '{"price": NaN}')),
     ],
-    ids=["cut off", "without id", "uneven", "not UTF-8"],
+    ids=["cut off", "without id", "uneven", "uneven and twice", "not UTF-8", "no number"],
 )
 def test_of_a_malformed_page_nothing_is_kept(lake: Lake, malformed: Page) -> None:
     append(lake, page(("1", "a", '{"name": "kept"}'), cursor=1))
@@ -204,7 +211,13 @@ def test_the_fields_that_live_records_carry_are_known(lake: Lake) -> None:
     append(lake, page(("1", "a", '{"name": "x", "phone": null}'), ("2", "a", '{"email": "y"}')))
     append(lake, page(("2", "b", None)))
 
-    assert lake.carried_fields("salesforce", "Account") == {"name", "phone"}
+    assert lake.carried_fields("salesforce", "Account", ["name", "phone", "email"]) == {"name", "phone"}
+
+
+def test_a_field_that_only_one_of_many_records_carries_is_carried(lake: Lake) -> None:
+    append(lake, page(*((f"{n:04}", "a", "{}") for n in range(300)), ("last", "a", '{"name": "x"}')))
+
+    assert lake.carried_fields("salesforce", "Account", ["name", "phone"]) == {"name"}
 
 
 def test_the_fields_that_all_live_records_carry_are_known(lake: Lake) -> None:
