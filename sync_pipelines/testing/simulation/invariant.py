@@ -168,7 +168,7 @@ def _looks_at(asked: Asked, key: str) -> bool:
 
 
 def doubts_are_resolved(world: World, ended: Ended) -> Iterator[str]:
-    """No write is left in doubt, but for one of which the other side itself has lost every trace, and says so."""
+    """No write is left in doubt, but for one of which the other side itself has lost every trace."""
     for row in world.planes.ledger_rows(
         "SELECT write_id, label, target, state, code FROM ledger.writes WHERE state IN ('intent', 'in_doubt')"
         " ORDER BY label"
@@ -227,7 +227,7 @@ def audit_is_whole(world: World, ended: Ended) -> Iterator[str]:
 
 def peace_comes(world: World, ended: Ended) -> Iterator[str]:
     """When nothing happens any more, a second plan is empty and nothing is written."""
-    if ended.error:
+    if ended.error and not file_conduct.waits_for_operators(world, ended):
         yield f"the last run ended with {ended.error}"
     if ended.planned or ended.written:
         yield f"run {ended.runs} in peace still planned {ended.planned} and wrote {ended.written} times"
