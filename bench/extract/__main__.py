@@ -1,10 +1,11 @@
-"""What a first extraction into the lake costs, beside merely parsing the same pages.
+"""What a first extraction into the lake costs, beside merely parsing the same pages and beside other tools.
 
-    python bench/extract [--records 500000] [--runs 3]
+    python bench/extract [--records 500000] [--runs 3] [--peers 50000]
 
 Each reader is a process of its own, and all read from one local vendor, whose pages are rendered beforehand. Counted
 are the CPU seconds of a reader, of what it starts, and for the product of the PostgreSQL that holds the lake's catalog.
-The limit and the product take turns, and medians count. Ends with 1 where the product takes more than twice the limit.
+The limit and the product take turns, and medians count; the other tools, in an environment of their own, read fewer
+records, once, and are compared a record. Ends with 1 where the product takes more than twice the limit.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,8 @@ from sync_pipelines.ledger.embedded import Embedded
 HERE = Path(__file__).parent
 LIMIT = "requests + orjson, parsed only"
 PRODUCT = "sync-pipelines, into the lake"
+PEERS = HERE / "peers"
+READERS = {"dlt, into Parquet files": "with_dlt.py", "Singer tap, into a file of messages": "with_singer.py"}
 ALLOWED = 2.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -48,9 +52,11 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--records", type=int, default=500_000)
     asked.add_argument("--runs", type=int, default=3, help="of the limit and of the product")
+    asked.add_argument("--peers", type=int, default=50_000, help="records for the other tools; 0 leaves them out")
     given = asked.parse_args()
     with TemporaryDirectory() as folder:
         costs = measured(Path(folder), given.records, runs=given.runs)
+        costs |= of_peers(Path(folder), given.peers) if given.peers else {}
     sys.stdout.write(table(costs))
     raise SystemExit(times_the_limit(costs, PRODUCT) > ALLOWED)
 
@@ -98,6 +104,15 @@ def of_product(url: str, records: int, *, server: Embedded, database: str) -> Co
         begun = _of_server(server)
         cost = _of_process(records, [sys.executable, HERE / "product.py", url, server.libpq(database), folder])
         return Cost(records, cost.seconds + _of_server(server) - begun)
+
+
+def of_peers(folder: Path, records: int) -> dict[str, Cost]:
+    """The other tools, each with a folder for what it makes of the records."""
+    uv = shutil.which("uv") or HERE.parents[1] / ".tools" / "bin" / "uv"
+    subprocess.run([uv, "sync", "--quiet", "--locked", "--project", PEERS], check=True)
+    python = PEERS / ".venv" / "bin" / "python"
+    with vendor(records) as url:
+        return {name: _of_process(records, [python, PEERS / script, url, folder]) for name, script in READERS.items()}
 
 
 @contextmanager

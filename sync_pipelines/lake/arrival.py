@@ -23,7 +23,13 @@ def table(system: str, object: str, page: Page) -> pa.Table:
     `MalformedPage` when a record has no id, or a payload that is not JSON in UTF-8 from end to end.
     """
     for record_id, payload in zip(page.record_ids, page.payloads, strict=False):
-        if not record_id or (payload and not _is_json(payload)):
+        try:
+            whole = bool(record_id)
+            if payload:
+                _JSON.decode(payload)
+        except msgspec.DecodeError:
+            whole = False
+        if not whole:
             raise MalformedPage(f"{system} sent a page of {object} in which record {record_id!r} is not whole")
     try:
         last = page if len(set(page.record_ids)) == len(page.record_ids) else _last_entries(page)
@@ -33,20 +39,12 @@ def table(system: str, object: str, page: Page) -> pa.Table:
                 "record_id": pa.array(last.record_ids, pa.string()),
                 "version": pa.array(last.versions, pa.string()),
                 "payload": _texts(last.payloads),
-                "payload_hash": pa.array([_hash(payload) for payload in last.payloads], pa.string()),
+                "payload_hash": pa.array([sha256(payload).hexdigest()[:32] for payload in last.payloads], pa.string()),
                 "is_deleted": pa.array(last.deleted, pa.bool_()),
             }
         )
     except (pa.ArrowException, ValueError) as error:
         raise MalformedPage(f"{system} sent a page of {object} that can't be read whole: {error}") from error
-
-
-def _is_json(payload: bytes) -> bool:
-    try:
-        _JSON.decode(payload)
-    except msgspec.DecodeError:
-        return False
-    return True
 
 
 def _last_entries(page: Page) -> Page:
@@ -65,7 +63,3 @@ def _texts(values: Sequence[bytes]) -> pa.Array:
     ends = array("i", accumulate(map(len, values), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))]
     return pa.Array.from_buffers(pa.binary(), len(values), buffers).cast(pa.string())
-
-
-def _hash(payload: bytes) -> str:
-    return sha256(payload).hexdigest()[:32]

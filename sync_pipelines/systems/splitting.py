@@ -52,9 +52,10 @@ class Splitter:
         fields = [_field(name, keys[key]) for name, key in names.items()]
         struct = msgspec.defstruct("Keys", sorted(fields, key=len), rename=names)
         self._names = names
-        self._keys = msgspec.json.Decoder(struct)
         wrapper = msgspec.defstruct("Wrapper", [("record", msgspec.Raw)], rename={"record": wrapped_in})
+        keyed = msgspec.defstruct("Keyed", [("record", struct)], rename={"record": wrapped_in})
         self._is_wrapped = bool(wrapped_in)
+        self._keys = msgspec.json.Decoder(list[keyed] if wrapped_in else list[struct])  # type: ignore[valid-type]
         self._list = msgspec.json.Decoder(list[wrapper] if wrapped_in else list[msgspec.Raw])  # type: ignore[valid-type]
         self._object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -68,10 +69,10 @@ class Splitter:
                 raise MalformedPage(f"the page has no {step!r}: nothing of it was kept")
             raw = envelope.pop(step)
         listed = _decode(self._list, raw, "the list of records")
-        records: list[msgspec.Raw] = [each.record for each in listed] if self._is_wrapped else listed
-        keys = [_decode(self._keys, record, "a record") for record in records]
+        keyed = _decode(self._keys, raw, "a record")
+        records, keys = ([each.record for each in rows] if self._is_wrapped else rows for rows in (listed, keyed))
         return Split(
-            payloads=[bytes(record) for record in records],
+            payloads=list(map(bytes, records)),
             columns={key: [getattr(row, name) for row in keys] for name, key in self._names.items()},
             envelope={key: bytes(value) for key, value in envelope.items()},
         )
