@@ -66,6 +66,10 @@ class Lake(Protocol):
         """Of these fields, those that at least one live record of an object carries."""
         ...
 
+    def fields_once_carried(self, system: str, object: str) -> set[str]:
+        """The fields that any version of any record of an object has carried."""
+        ...
+
     def fields_of_all(self, system: str, object: str) -> set[str]:
         """The fields that every live record of an object carries, be it with a null."""
         ...

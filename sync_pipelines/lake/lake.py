@@ -249,6 +249,14 @@ class Lake:
         )
         return {name for (name,) in names}
 
+    def fields_once_carried(self, system: str, object: str) -> set[str]:
+        """The fields that any version of any record of an object has carried."""
+        names = self.rows(
+            "SELECT DISTINCT unnest(json_keys(payload)) FROM lake.record_log WHERE system = ? AND object = ?",
+            (system, object),
+        )
+        return {name for (name,) in names}
+
     def fields_of_all(self, system: str, object: str) -> set[str]:
         """The fields that every live record of an object carries, be it with a null."""
         live = f"SELECT json_keys(payload) AS names FROM ({_current(system, object)}) WHERE NOT is_deleted"

@@ -258,13 +258,22 @@ def test_an_incremental_run_proves_nothing_and_says_so(lake: Lake) -> None:
 
 
 def test_a_declared_field_that_no_record_carries_any_more_is_noticed(lake: Lake) -> None:
-    source = system("a")
+    source = system("a", "b")
 
-    fits, lost = (check(extracted(lake, source, shape=s), "fits_declared_shape") for s in (SHAPE, {"city": "VARCHAR"}))
+    fits = check(extracted(lake, source), "fits_declared_shape")
+    for each in "ab":
+        source.put("account", each, {"renamed": each})
+    lost = check(extracted(lake, source), "fits_declared_shape")
     empty = check(extracted(lake, MemorySystem(name="other")), "fits_declared_shape")
 
     assert (fits.result, lost.result, empty.result) == (Result.PASSED, Result.FAILED, Result.NOT_CHECKED)
-    assert lost.sample == ({"field": "city"},)
+    assert lost.sample == ({"field": "name"},)
+
+
+def test_of_a_declared_field_that_no_record_has_carried_so_far_nothing_is_claimed(lake: Lake) -> None:
+    unseen = check(extracted(lake, system("a"), shape={**SHAPE, "city": "VARCHAR"}), "fits_declared_shape")
+
+    assert (unseen.result, unseen.reason) == (Result.NOT_CHECKED, "no record has carried city so far")
 
 
 def test_a_field_that_moved_without_its_time_of_change_is_seen_when_the_object_is_read_whole(lake: Lake) -> None:
