@@ -23,7 +23,7 @@ ROUTE = "GET /v1/events"
 FRESH = timedelta(seconds=60)
 """How long an answer of the feed serves further objects of the same run."""
 MARGIN = 3600
-"""Seconds that a look reaches back further than asked, for the objects that were read a little earlier."""
+"""Seconds that an answer reaches back further than asked, for the objects that were read a little earlier."""
 
 TYPES: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer.created", "customer.updated", "customer.deleted"),
@@ -150,11 +150,16 @@ class Feed:
         return _events(_SPLITTER.split(get(self._wire, f"/v1/events?{query}", route=ROUTE)))
 
     def _poll(self, group: tuple[str, ...], start: int) -> Polled:
-        at = self._clock.now()
-        where = [*_types(group), ("created[gte]", str(max(start, 0)))]
-        pages = walk(self._wire, "/v1/events", where, route=ROUTE, splitter=_SPLITTER)
-        seen = {event.event_id: event for page in pages for event in _events(page)}
-        return Polled(start, at, list(seen.values()))
+        """Events since `start`, and what the last page tells from before it."""
+        at, reached, seen = self._clock.now(), max(start - MARGIN, 0), dict[str, Event]()
+        where = [*_types(group), ("created[gte]", str(reached))]
+        for page in walk(self._wire, "/v1/events", where, route=ROUTE, splitter=_SPLITTER):
+            events = _events(page)
+            seen |= {event.event_id: event for event in events}
+            if page.value("has_more", bool) and events[-1].created < start:
+                reached = events[-1].created + 1
+                break
+        return Polled(reached, at, list(seen.values()))
 
 
 def _types(group: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -40,7 +40,7 @@ def test_one_poll_serves_all_objects_of_a_group(build):
         )
     )
 
-    polled = {name: feed.since(name, 100).of(name, 100) for name in ("customers", "products", "prices")}
+    polled = {name: feed.since(name, 3700).of(name, 100) for name in ("customers", "products", "prices")}
 
     assert {name: [found.record_id for found in events] for name, events in polled.items()} == {
         "customers": ["cus_1"],
@@ -56,12 +56,12 @@ def test_one_poll_serves_all_objects_of_a_group(build):
 def test_an_earlier_start_a_write_and_time_make_it_poll_again(build, clock):
     feed, far_end = build(*[answer()] * 4)
 
-    feed.since("invoices", 100)
-    feed.since("invoices", 99)
+    feed.since("invoices", 9000)
+    feed.since("invoices", 5000)
     feed.forget()
-    feed.since("invoices", 99)
+    feed.since("invoices", 5000)
     clock.advance(61)
-    feed.since("credit_notes", 99)
+    feed.since("credit_notes", 5000)
 
     assert len(far_end.sent) == 4
 
@@ -74,6 +74,18 @@ def test_the_whole_feed_is_read_and_an_event_seen_twice_counts_once(build):
 
     assert [found.event_id for found in polled.events] == ["evt_2", "evt_1"]
     assert polled.newest == 2
+
+
+def test_a_poll_goes_no_further_than_it_must_but_serves_what_was_read_a_little_earlier(build):
+    late, early = (event(n, "invoice.paid", of=f"in_{n}", created=n) for n in (9000, 8000))
+    feed, far_end = build(answer(late, early, more=True), answer())
+
+    feed.since("invoices", 8500)
+    served = feed.since("credit_notes", 8001)
+    feed.since("invoices", 8000)
+
+    assert served.newest == 9000
+    assert len(far_end.sent) == 2
 
 
 def test_the_newest_event_costs_one_call_a_group_and_is_no_answer_to_what_came_before_it(build):
