@@ -139,8 +139,14 @@ class ClientCredentials:
         return self._current().instance_url
 
     def identity(self) -> str:
-        """Whose token it is, where the system tells it: Salesforce gives an address that ends with org and user."""
-        return self._current().id
+        """Whose token it is, where the system tells it: Salesforce gives an address that ends with org and user.
+
+        Told once for each token: later somebody else may be behind it.
+        """
+        token = self._current()
+        with self._lock:
+            told, token.id = token.id, ""
+        return told
 
     def renew(self) -> None:
         with self._lock:

@@ -139,7 +139,7 @@ class Salesforce:
     def identity(self) -> str:
         """The Organization Id ("00D…"), which a refreshed sandbox does not share with production.
 
-        The login tells it, as part of the user's own address; a query does where it doesn't.
+        A login that was just made tells it, as part of the user's own address; when asked again, a query does.
         """
         if organization := _ORGANIZATION.search(self._told()):
             return organization[1]
