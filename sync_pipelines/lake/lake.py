@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sync_pipelines.engine.port import Cursor, Page, Shape
 from sync_pipelines.engine.topology import LegalEntity
@@ -157,10 +158,9 @@ class Lake:
         news = self._news(known, arrival.table(system, object, page))
         with self.relation("news", news):
             self._commit(system, object, page.cursor, news, run_id=run_id, at=at)
-            self.db.execute(f"""
-                DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news WHERE is_known);
-                INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news;
-            """)
+            if pc.any(news["is_known"]).as_py():
+                self.db.execute(f"DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news WHERE is_known)")
+            self.db.execute(f"INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news")
         return len(news)
 
     def _news(self, known: str, arrived: pa.Table) -> pa.Table:

@@ -2,7 +2,7 @@
 
     python with_singer.py URL FOLDER
 
-Prints how many records it wrote.
+Prints how many records it wrote, and what loading its code had cost.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import requests
@@ -84,6 +85,7 @@ class Bench(Tap):
 
 def main() -> None:
     """Run the tap with its output in a file, and count there."""
+    begun = process_time()
     url, folder = sys.argv[1], Path(sys.argv[2])
     messages, terminal = folder / "messages.jsonl", os.dup(1)
     with messages.open("wb") as file:
@@ -93,7 +95,7 @@ def main() -> None:
     os.dup2(terminal, 1)
     with messages.open("rb") as file:
         count = sum(b'"RECORD"' in line[:200] for line in file)
-    sys.stdout.write(f"{count}\n")
+    sys.stdout.write(f"{count} {begun}\n")
 
 
 if __name__ == "__main__":
