@@ -31,7 +31,7 @@ from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
-from sync_pipelines.engine.doubt import AWAITED
+from sync_pipelines.engine.doubt import AWAITED, LEFT_TO_PEOPLE
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Operation, Outcome, State
@@ -286,7 +286,9 @@ class Loop:
         waiting = len(assessed.waiting)
         sent = Counter(counted) - Counter({State.PLANNED.value: waiting})
         queued = str(hold) if hold and sent[State.PLANNED.value] else ""
-        checks = applying.checks(domain, target, sent, queued=queued, awaited=told.count((State.IN_DOUBT, AWAITED)))
+        awaited = told.count((State.IN_DOUBT, AWAITED))
+        left = sum(told.count((State.IN_DOUBT, code)) for code in LEFT_TO_PEOPLE)
+        checks = applying.checks(domain, target, sent, queued=queued, awaited=awaited, left=left)
         applied = Applied(domain, target, plan.plan_id, counted, checks, queued, waiting, assessed.past)
         return self._kept(f"{domain}/writes/{target}", applied)
 

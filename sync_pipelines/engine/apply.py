@@ -15,6 +15,7 @@ from typing import Protocol
 from sync_pipelines.clock import Clock
 from sync_pipelines.engine.doubt import (
     AWAITED,
+    NO_KEY,
     UNSETTLED,
     Attempted,
     Fate,
@@ -35,8 +36,6 @@ DRIFTED = "drifted"
 """The code of a write that was refused because its target changed after the plan was made."""
 NOT_COMMITTED = "not_committed"
 """The code of a doubtful write of an earlier plan of which nothing was stored, and which is not sent again."""
-NO_KEY = "no_key"
-"""The code of a doubtful write that can't be looked for, because its object carries no key of ours."""
 NOT_SENT = "not_sent"
 """The code of a write that failed because the system asked for patience and did nothing."""
 UNREAD = "unread"
@@ -415,18 +414,20 @@ def overtaken(domain: str, target: str, plan_id: str) -> Applied:
 
 
 def checks(
-    domain: str, target: str, states: Mapping[str, int], *, queued: str = "", awaited: int = 0
+    domain: str, target: str, states: Mapping[str, int], *, queued: str = "", awaited: int = 0, left: int = 0
 ) -> tuple[Check, ...]:
     """What became of a plan, as claims; `queued` says why writes that are still planned were not sent yet.
 
-    Of the writes in doubt the system has `awaited`, and tells of them in a later window: that is no failure yet.
+    Of the writes in doubt the system has `awaited`, and tells of them in a later window: that is no failure yet. Those
+    `left` to people hold nothing else back.
     """
     subject = f"{domain}/writes/{target}"
     counted = Counter(states)
-    unsure = counted[State.IN_DOUBT] + counted[State.INTENT] - awaited
+    unsure = counted[State.IN_DOUBT] + counted[State.INTENT] - awaited - left
     waiting = awaited + (counted[State.PLANNED] if queued else 0)
     failed = sum(counted.values()) - counted[State.CONFIRMED] - waiting
     later = f"{awaited} were sent and wait for the acknowledgement of {target}" if awaited else ""
+    asked = f"of {left} only a person can find out: see their exceptions" if left else ""
     return (
         Check(
             name="all_confirmed",
@@ -444,9 +445,9 @@ def checks(
             name="nothing_in_doubt",
             subject=subject,
             claim=f"Of every {domain} write sent to {target} it is known whether it was committed.",
-            result=Result.FAILED if unsure else Result.NOT_CHECKED if awaited else Result.PASSED,
-            count=unsure or awaited,
-            reason="" if unsure else later,
+            result=Result.FAILED if unsure else Result.NOT_CHECKED if awaited or left else Result.PASSED,
+            count=unsure or awaited + left,
+            reason="" if unsure else "; ".join(filter(None, (later, asked))),
             blocking=True,
         ),
     )

@@ -26,6 +26,12 @@ AWAITED = "awaited"
 The adapter says so of a system that works in batch windows. As long as it does, nothing is wrong: asked to carry the
 write out once more, such a system never does it twice, and says what became of the first.
 """
+OVERDUE = "overdue"
+"""The code of a write that was awaited for so long that somebody has to ask the other side."""
+NO_KEY = "no_key"
+"""The code of a doubtful write that can't be looked for, because its object carries no key of ours."""
+LEFT_TO_PEOPLE = (NO_KEY, OVERDUE)
+"""Codes of doubts that no further run ends by itself: each is an exception, and the rest of its domain goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, Row, and_, not_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
-from sync_pipelines.engine.doubt import AWAITED
+from sync_pipelines.engine.apply import NOT_COMMITTED
+from sync_pipelines.engine.doubt import AWAITED, NO_KEY
 from sync_pipelines.engine.match import ADDED, ENDED
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.port import Operation, State

@@ -283,21 +283,6 @@ def test_a_doubt_is_left_only_where_the_file_was_forgotten_and_an_exception_says
     assert (alone, untold, told) == ({"doubts_are_resolved"}, {"doubts_are_resolved"}, set())
 
 
-def test_a_domain_waits_for_a_file_that_the_erp_forgot_and_for_no_other_reason(lived: tuple[World, Ended]) -> None:
-    world, ended = lived
-    stands = "order/reconciliation was left out: it stands behind nothing_in_doubt of order/writes/{}, which failed"
-
-    def broken(system: str) -> set[str]:
-        return names(check(world, replace(ended, error=stands.format(system))))
-
-    remembered = broken("ecc")
-    night_of(world).forgotten.add("ORDERS_SYNC_20261123_150000_000001")
-    forgotten, elsewhere = broken("ecc"), broken("tryton")
-    night_of(world).forgotten.clear()
-
-    assert (remembered, forgotten, elsewhere) == ({"peace_comes"}, set(), {"peace_comes"})
-
-
 def test_what_befalls_files_is_drawn_for_no_other_company() -> None:
     of_files = {name for name, kind in injector.KINDS.items() if kind.by_files}
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from sync_pipelines.clock import Clock
-from sync_pipelines.engine.doubt import AWAITED
+from sync_pipelines.engine.doubt import AWAITED, OVERDUE
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.port import Outcome, Request, State
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside
@@ -27,8 +27,6 @@ from sync_pipelines.systems.ecc.idoc import Envelope, Idoc, idoc, write_ids
 from sync_pipelines.systems.ecc.layout import Message
 from sync_pipelines.systems.ecc.window import Windows
 
-OVERDUE = "overdue"
-"""The code of a write that was acknowledged neither in its window nor for long after: somebody has to ask why."""
 _PLACES = ("in", "arch", "err")
 """Where a file of ours may lie, in the order in which it moves: looked at so, none is missed on its way."""
 _CLOSED = {("F5", "201"), ("F5", "202"), ("M7", "053"), ("VF", "067")}

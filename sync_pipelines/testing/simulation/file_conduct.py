@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from sync_pipelines.engine.doubt import OVERDUE
 from sync_pipelines.systems.ecc.idoc import write_ids
-from sync_pipelines.systems.ecc.outbox import OVERDUE
 from sync_pipelines.testing.simulation.life import Ended
 from sync_pipelines.testing.simulation.night_job import POSTED, NightJob
 from sync_pipelines.testing.simulation.others import FILES
@@ -49,12 +49,6 @@ def is_overdue(world: World, write_id: str, code: str, label: str) -> bool:
         f"SELECT label FROM ledger.work_items WHERE system = '{FILES}' AND resolved_at IS NULL"
     )
     return write_id in forgotten and label in {item["label"] for item in told}
-
-
-def waits_for_operators(world: World, ended: Ended) -> bool:
-    """Whether nothing but a file that the ERP forgot kept the last run from comparing a domain."""
-    is_behind = ended.error.endswith(f"/writes/{FILES}, which failed") and "nothing_in_doubt" in ended.error
-    return world.night is not None and bool(world.night.forgotten) and is_behind
 
 
 def _sent(job: NightJob) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
 from sync_pipelines import cli
-from sync_pipelines.engine.apply import NO_KEY
+from sync_pipelines.engine.doubt import NO_KEY
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Operation, Outcome, Request, State
 from sync_pipelines.engine.reconcile import Item

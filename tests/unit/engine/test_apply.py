@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from sync_pipelines.engine.apply import DRIFTED, NO_KEY, NOT_COMMITTED, OVERTAKEN, TAKEN, Application, apply, checks
-from sync_pipelines.engine.doubt import AWAITED, UNSETTLED, Attempted, holds
+from sync_pipelines.engine.apply import DRIFTED, NOT_COMMITTED, OVERTAKEN, TAKEN, Application, apply, checks
+from sync_pipelines.engine.doubt import AWAITED, NO_KEY, UNSETTLED, Attempted, holds
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, State
@@ -547,3 +547,15 @@ def test_awaited_writes_are_no_failure_and_no_proof_and_a_doubt_beside_them_is_o
     assert (confirmed.result, unsure.result) == (Result.NOT_CHECKED, Result.NOT_CHECKED)
     assert unsure.reason == "2 were sent and wait for the acknowledgement of ecc"
     assert (one_unsure.result, one_unsure.count) == (Result.FAILED, 1)
+
+
+def test_a_doubt_that_only_a_person_can_end_is_no_proof_and_holds_nothing_else_back() -> None:
+    states = {State.IN_DOUBT: 1, State.CONFIRMED: 1}
+
+    confirmed, unsure = checks("order", "ecc", states, left=1)
+
+    assert (confirmed.result, confirmed.count) == (Result.FAILED, 1)
+    assert (unsure.result, unsure.reason) == (
+        Result.NOT_CHECKED,
+        "of 1 only a person can find out: see their exceptions",
+    )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sync_pipelines.engine.apply import NO_KEY, NOT_COMMITTED
+from sync_pipelines.engine.apply import NOT_COMMITTED
 from sync_pipelines.engine.correction import Correction, body_hash, corrected
-from sync_pipelines.engine.doubt import AWAITED
+from sync_pipelines.engine.doubt import AWAITED, NO_KEY
 from sync_pipelines.engine.plan import Write
 from sync_pipelines.engine.port import Outcome, State
 from sync_pipelines.engine.reconcile import Item
