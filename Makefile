@@ -21,14 +21,14 @@ ui: install ## Open the Dagster UI on the demo's state, on http://127.0.0.1:3000
 	@$(RUN) sync-pipelines ui
 
 test: install ## Run every test
-	@$(RUN) pytest -n 2 --dist loadfile
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install ## Lint, types, import contracts and every test
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports
-	@$(RUN) pytest -n 2 --dist loadfile
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: install ## Time the loop on a company 100 times as large, a deal's story and the audit trail at a million rows, and extraction
 	@SYNC_STATE=.sync/bench $(RUN) sync-pipelines demo --fresh --scale 100

@@ -123,7 +123,7 @@ def vendor(records: int) -> Iterator[str]:
         try:
             yield it.stdout.readline().strip() if it.stdout else ""
         finally:
-            it.terminate()
+            it.kill()  # it may have inherited to ignore a kinder word
 
 
 def _of_process(records: int, command: Sequence[str | Path]) -> Cost:

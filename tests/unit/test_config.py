@@ -391,8 +391,10 @@ def test_a_system_is_opened_when_it_is_first_needed_and_only_once() -> None:
     assert list(systems) == ["billing"]
 
 
-@pytest.mark.parametrize("name", ["salesforce", "stripe", "tryton"])
-def test_every_system_takes_its_turns_where_all_processes_take_theirs(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "object"), [("salesforce", "Account"), ("stripe", "customers"), ("tryton", "party.party")]
+)
+def test_every_system_takes_its_turns_where_all_processes_take_theirs(name: str, object: str) -> None:
     taken = []
 
     def lease(system: str, count: int, every: timedelta, now: datetime) -> datetime:
@@ -404,7 +406,7 @@ def test_every_system_takes_its_turns_where_all_processes_take_theirs(name: str)
         declared = config.load(SYNC_TOML, environment={**SECRETS, **urls}).systems[name]
         systems = Systems({name: replace(declared, calls_per_second=20, attempts=1)}, clock=SystemClock(), lease=lease)
         with pytest.raises(RetryLater, match="enough is known"):
-            systems[name].identity()
+            list(systems[name].read(object, {"id": "VARCHAR"}, None))
 
     assert taken == [(name, 10, timedelta(seconds=0.05))]
 
