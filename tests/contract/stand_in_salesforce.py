@@ -85,7 +85,8 @@ class SalesforceFacts(StandIn):
         )
 
     def published(self) -> Mapping[str, Any]:
-        """The version is the one in the path of the last call; the rest is the vendor's own documents'."""
+        """The version is the one in the path of a call; the rest is the vendor's own documents'."""
+        self.system.count(self.object)
         spoken = self.sandbox.requests[-1].path.split("/")[3].removeprefix("v")
         return {"api_version": spoken, "retires_on": date(2029, 6, 15), "zone": "UTC", "rate": A_DAY}
 
