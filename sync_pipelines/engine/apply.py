@@ -16,6 +16,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.engine.doubt import (
     AWAITED,
     NO_KEY,
+    OVERDUE,
     UNSETTLED,
     Attempted,
     Fate,
@@ -333,6 +334,9 @@ class _Course:
         return None
 
     def _unsettled(self, write: Write) -> Outcome:
+        told = self.ended.get(_id(write))
+        if told is not None and told.code == OVERDUE:
+            return told
         if self._was_awaited(_id(write)):
             message = f"it was sent, and {write.target} has not told of it yet; the newest plan no longer wants it"
             return Outcome(_id(write), State.IN_DOUBT, write.request.record_id, AWAITED, message)

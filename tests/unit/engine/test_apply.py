@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from sync_pipelines.engine.apply import DRIFTED, NOT_COMMITTED, OVERTAKEN, TAKEN, Application, apply, checks
-from sync_pipelines.engine.doubt import AWAITED, NO_KEY, UNSETTLED, Attempted, holds
+from sync_pipelines.engine.doubt import AWAITED, NO_KEY, OVERDUE, UNSETTLED, Attempted, holds
 from sync_pipelines.engine.outcome import Result
 from sync_pipelines.engine.plan import Change, Write
 from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, State
@@ -559,3 +559,19 @@ def test_a_doubt_that_only_a_person_can_end_is_no_proof_and_holds_nothing_else_b
         Result.NOT_CHECKED,
         "of 1 only a person can find out: see their exceptions",
     )
+
+
+class Silent(Batching):
+    """Has nothing of what it took."""
+
+    def find(self, object: str, external_ids: Sequence[str]) -> Mapping[str, Found]:
+        return {}
+
+
+def test_that_nothing_was_told_of_a_write_for_too_long_is_what_remains_of_it_when_it_is_looked_for_in_vain() -> None:
+    system = Silent(passport=replace(PASSPORT, settling_seconds=100_000))
+    system.told = {"w-a": Outcome("w-a", State.IN_DOUBT, None, OVERDUE, "ask the operators")}
+
+    ended = apply(application(system, Book(calls={"w-a": AT})), [write("a")], {"w-a": State.IN_DOUBT})
+
+    assert (ended["w-a"].code, ended["w-a"].message) == (OVERDUE, "ask the operators")
