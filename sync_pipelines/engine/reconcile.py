@@ -32,9 +32,7 @@ WAITING = pa.schema(
 )
 """The relation `waiting_writes`: what was planned and waits for a person's word, and why."""
 _COUNTS = "(w.code <> 'released' OR waiting.reason IS NULL)"
-"""What a person has let go again is no reason any more, where the plan has one of its own for holding it back.
-
-Nor where the record has turned up in the target and is set aside there: that is what a person has to work."""
+"""What a person has let go again is no reason any more, where the plan has one of its own for holding it back."""
 
 BEFORE_CUT_OVER = "before_cut_over"
 """The kind of a document that the other side lacks and need not have, for it is from before going live."""
@@ -227,8 +225,8 @@ def counted(lake: Lake) -> tuple[int, dict[str, int], dict[str, int]]:
 def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
     """Leading records that another system should have and has not, with the reason where one is known.
 
-    What a doubt or a quarantine explains is told there. What is from before the cut-over is told as that, and is
-    nobody's work.
+    What a doubt or a quarantine explains is told there, also of what a person has let go again. What is from before the
+    cut-over is told as that, and is nobody's work.
     """
     leader, before = settings.leader, f"({settings.before_cut_over(domain.dated)})"
     lake.db.execute(f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import accumulate
 
 import msgspec
@@ -22,8 +23,8 @@ def table(system: str, object: str, page: Page) -> pa.Table:
 
     `MalformedPage` when a record has no id, or a payload that is not JSON in UTF-8 from end to end.
     """
-    if not _is_whole(page):
-        raise MalformedPage(f"{system} sent a page of {object} in which record {_broken(page)!r} is not whole")
+    if (broken := _broken(page)) is not None:
+        raise MalformedPage(f"{system} sent a page of {object} in which record {broken!r} is not whole")
     try:
         last = page if len(set(page.record_ids)) == len(page.record_ids) else _last_entries(page)
         return pa.table(
@@ -40,18 +41,12 @@ def table(system: str, object: str, page: Page) -> pa.Table:
         raise MalformedPage(f"{system} sent a page of {object} that can't be read whole: {error}") from error
 
 
-def _is_whole(page: Page) -> bool:
-    """Whether every record has an id, and JSON or nothing. All are read in one go, a line each, for that costs less."""
-    payloads = [payload for payload in page.payloads if payload]
-    try:
-        lines = len(_JSON.decode_lines(b"\n".join(payloads)))
-    except msgspec.DecodeError:
-        lines = -1
-    return all(page.record_ids) and (lines == len(payloads) or _broken(page) is None)
-
-
 def _broken(page: Page) -> str | None:
-    """The id of the first record that is not whole."""
+    """The first id that is empty or has anything but JSON. All are read in one go, a line each, which costs less."""
+    payloads = [payload for payload in page.payloads if payload]
+    with suppress(msgspec.DecodeError):
+        if all(page.record_ids) and len(_JSON.decode_lines(b"\n".join(payloads))) == len(payloads):
+            return None
     for record_id, payload in zip(page.record_ids, page.payloads, strict=False):
         try:
             if payload:
