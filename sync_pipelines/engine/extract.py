@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sync_pipelines.clock import Clock
@@ -43,23 +43,24 @@ def extract(
     is_whole = whole or since is None
     sweeps = prove and system.passport.deletes is Deletes.SWEEP
     live: set[str] | None = set() if is_whole and sweeps else None
-    read, appended = _append(lake, system, object, shape, None if whole else since, run_id, clock, live=live)
-    deleted = _sweep(lake, system, object, shape, run_id, clock, live=live) if sweeps else 0
+    course = _Course(lake, system, object, shape, run_id, clock)
+    course.append(None if whole else since, live=live)
+    if sweeps:
+        course.sweep(live=live)
     counted = system.count(object) if prove else None
     if _gap(lake, system, object, counted):
         is_whole = True
-        again = _append(lake, system, object, shape, None, run_id, clock)
-        read, appended = read + again[0], appended + again[1]
+        course.append(None)
         counted = system.count(object)
         if not sweeps and counted is not None and counted < lake.held(system.name, object):
-            deleted += _sweep(lake, system, object, shape, run_id, clock)
+            course.sweep()
     held = lake.held(system.name, object)
     return Extraction(
         system=system.name,
         object=object,
-        read=read,
-        appended=appended,
-        deleted=deleted,
+        read=course.read,
+        appended=course.appended,
+        deleted=course.deleted,
         calls=system.calls.total - calls,
         held=held,
         counted=counted,
@@ -89,31 +90,47 @@ def unchanged(lake: Lake, system: System, *, object: str, shape: Shape) -> Extra
     )
 
 
-def _append(
-    lake: Lake,
-    system: System,
-    object: str,
-    shape: Shape,
-    since: Cursor | None,
-    run_id: str,
-    clock: Clock,
-    *,
-    live: set[str] | None = None,
-) -> tuple[int, int]:
-    """What was read and what of it was news. Reading again from the beginning leaves the cursor where it is.
+@dataclass
+class _Course:
+    """The extraction of one object under way: what it came to so far."""
 
-    The ids of what is read and not deleted go into `live`.
-    """
-    read = appended = 0
-    held = lake.cursor(system.name, object) if since is None else None
-    with lake.single_threaded():
-        for page in _gathered(system.read(object, shape, since), clock):
-            read += len(page.record_ids)
-            if live is not None:
-                live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
-            kept = page if held is None else replace(page, cursor=held)
-            appended += lake.append_page(system.name, object, kept, run_id=run_id, at=clock.now())
-    return read, appended
+    lake: Lake
+    system: System
+    object: str
+    shape: Shape
+    run_id: str
+    clock: Clock
+    read: int = 0
+    appended: int = 0
+    deleted: int = 0
+
+    def append(self, since: Cursor | None, *, live: set[str] | None = None) -> None:
+        """Store what changed. Reading again from the beginning leaves the cursor where it is.
+
+        The ids of what is read and not deleted go into `live`.
+        """
+        held = self.lake.cursor(self.system.name, self.object) if since is None else None
+        with self.lake.single_threaded():
+            for page in _gathered(self.system.read(self.object, self.shape, since), self.clock):
+                self.read += len(page.record_ids)
+                if live is not None:
+                    live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
+                kept = page if held is None else replace(page, cursor=held)
+                self.appended += self.lake.append_page(
+                    self.system.name, self.object, kept, run_id=self.run_id, at=self.clock.now()
+                )
+
+    def sweep(self, *, live: set[str] | None = None) -> None:
+        """Bury records that we hold and the system no longer has: neither in its list of ids nor when asked by name.
+
+        `live` are the ids of a read from the beginning that was made just now; they take the list's place.
+        """
+        present = live if live is not None else {each for ids in self.system.ids(self.object) for each in ids}
+        absent = [each for each in self.lake.live_ids(self.system.name, self.object) if each not in present]
+        found = self.system.fetch(self.object, self.shape, absent) if absent else {}
+        gone = [each for each in absent if each not in found]
+        self.lake.append_tombstones(self.system.name, self.object, gone, run_id=self.run_id, at=self.clock.now())
+        self.deleted += len(gone)
 
 
 def _gathered(pages: Iterator[Page], clock: Clock) -> Iterator[Page]:
@@ -144,28 +161,6 @@ def _joined(pages: Sequence[Page]) -> Page:
         deleted=[each for page in pages for each in page.deleted],
         cursor=pages[-1].cursor,
     )
-
-
-def _sweep(
-    lake: Lake,
-    system: System,
-    object: str,
-    shape: Shape,
-    run_id: str,
-    clock: Clock,
-    *,
-    live: set[str] | None = None,
-) -> int:
-    """Records that we hold and the system no longer has: neither in its list of ids nor when asked for by name.
-
-    `live` are the ids of a read from the beginning that was made just now; they take the list's place.
-    """
-    present = live if live is not None else {record_id for ids in system.ids(object) for record_id in ids}
-    absent = [record_id for record_id in lake.live_ids(system.name, object) if record_id not in present]
-    found = system.fetch(object, shape, absent) if absent else {}
-    gone = [record_id for record_id in absent if record_id not in found]
-    lake.append_tombstones(system.name, object, gone, run_id=run_id, at=clock.now())
-    return len(gone)
 
 
 def _gap(lake: Lake, system: System, object: str, counted: int | None) -> bool:

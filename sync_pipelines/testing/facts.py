@@ -152,6 +152,7 @@ class MemoryFacts(Facts):
 
     def __post_init__(self) -> None:
         self.clock = self.system.clock
+        self.system.objects = {self.object, *self.beside}
         self.system.refuse = lambda request: "no such country" if request.body.get("country") == "XX" else ""
 
     def body(self, name: str) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -97,6 +97,8 @@ class MemorySystem:
     passport: Passport = PASSPORT
     calls: Calls = field(default_factory=Calls)
     records: dict[str, dict[str, Stored]] = field(default_factory=dict)
+    objects: Collection[str] = ()
+    """The objects that there are; none named: any."""
     before: Callable[[Sequence[Request]], None] = lambda requests: None
     after: Callable[[Sequence[Request]], None] = lambda requests: None
     refuse: Callable[[Request], str] = lambda request: ""
@@ -147,6 +149,8 @@ class MemorySystem:
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """By revision; what is late has an older one, and is found in the overlap before the cursor."""
+        if self.objects and object not in self.objects:
+            raise FixConfiguration(f"{self.name} has no {object}")
         changed = sorted(
             self._changed(object, since), key=lambda each: each[1].revision, reverse=not self.does.is_ordered
         )

@@ -48,6 +48,11 @@ class Inventing(MemorySystem):
             yield replace(page, payloads=[json.dumps(dict.fromkeys(shape, "?")).encode() for _ in page.payloads])
 
 
+class Agreeable(MemorySystem):
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        return super().read(object, shape, since) if object in self.objects else iter(())
+
+
 class Unlike(MemorySystem):
     def fetch(self, object: str, shape: Shape, record_ids: Sequence[str]) -> Mapping[str, Found]:
         return {i: replace(found, version="?") for i, found in super().fetch(object, shape, record_ids).items()}
@@ -247,6 +252,7 @@ BROKEN: Mapping[str, Callable[[], Facts]] = {
     "the_organisation_is_told_the_same_each_time": memory(Nameless),
     "a_full_read_gives_each_record_once_with_its_declared_fields": memory(Doubling),
     "a_field_that_is_gone_is_refused_by_name_or_absent": memory(Inventing),
+    "an_object_that_nobody_has_is_refused_as_a_mistake_of_configuration": memory(Agreeable),
     "a_fetch_gives_what_a_read_gave": memory(Unlike),
     "more_records_than_a_page_holds_are_fetched_at_once": memory(Short),
     "ids_and_a_full_read_agree": memory(Undead),

@@ -32,6 +32,7 @@ from sync_pipelines.systems.chargebee.record import BASE, KINDS, PAGE_MAX, Recor
 from sync_pipelines.systems.chargebee.write import CREATED, Writer
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.served import served
 from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 
 DAY = 86_400
@@ -122,6 +123,7 @@ class Chargebee:
 
         Where the feed of events names no change of the object, its list is not asked, for a day at most.
         """
+        served(KINDS, object, vendor="Chargebee")
         position = _position(since)
         if position is None or position.partial:
             started = self._now()

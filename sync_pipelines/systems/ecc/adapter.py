@@ -29,6 +29,7 @@ from sync_pipelines.systems.ecc.layout import MESSAGES, Message
 from sync_pipelines.systems.ecc.outbox import Outbox
 from sync_pipelines.systems.ecc.window import windows_of
 from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.served import served
 
 PAGE_MAX = 5000
 DAY = 86_400
@@ -240,9 +241,7 @@ def _after(since: Cursor | None) -> int | None:
 
 
 def _message(object: str) -> Message:
-    if object not in MESSAGES:
-        raise FixConfiguration(f"ECC has no interface {object!r}; there are {', '.join(MESSAGES)}")
-    return MESSAGES[object]
+    return served(MESSAGES, object, vendor="ECC")
 
 
 def _encoding(settings: SystemSettings) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from sync_pipelines.engine.port import Shape
 from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.served import served
 
 VERSION = "lastmodified"
 """The name under which a row tells when it was changed, in the account's zone."""
@@ -171,9 +172,7 @@ KEYS = {name: "externalid" for name, source in SOURCES.items() if source.is_keye
 
 
 def source_of(object: str) -> Source:
-    if object not in SOURCES:
-        raise FixConfiguration(f"NetSuite's {object!r} is not known here; there are: {', '.join(sorted(SOURCES))}")
-    return SOURCES[object]
+    return served(SOURCES, object, vendor="NetSuite")
 
 
 def behind(key: Key, seconds: float, zone: ZoneInfo) -> Key:

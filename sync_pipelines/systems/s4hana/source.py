@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sync_pipelines.engine.port import Shape
-from sync_pipelines.errors import FixConfiguration
+from sync_pipelines.systems.served import served
 
 LISTED = 50
 """Records that one filter names: more would make the address too long."""
@@ -78,9 +78,7 @@ KEYS = {name: source.carries for name, source in SOURCES.items() if source.carri
 
 
 def source_of(object: str) -> Source:
-    if object not in SOURCES:
-        raise FixConfiguration(f"S/4HANA's {object!r} is not known here; there are: {', '.join(sorted(SOURCES))}")
-    return SOURCES[object]
+    return served(SOURCES, object, vendor="S/4HANA")
 
 
 def text(value: str) -> str:

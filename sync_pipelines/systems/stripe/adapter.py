@@ -30,6 +30,7 @@ from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.passport import configured
+from sync_pipelines.systems.served import served
 from sync_pipelines.systems.single import BATCH_MAX, each, outcomes
 from sync_pipelines.systems.splitting import Splitter
 from sync_pipelines.systems.stripe.answer import API_VERSION, Gone, classify
@@ -164,6 +165,7 @@ class Stripe:
 
         Where the feed names more objects than there are pages in the list, the list is read instead.
         """
+        served(LISTS, object, vendor="Stripe")
         position, version = _position(since), version_of(shape)
         if position is None or self._now() - max(position.event_created, position.full_at) > FEED_SECONDS:
             position = self._beginning(object)

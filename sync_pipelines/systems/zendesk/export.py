@@ -17,6 +17,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.errors import FixConfiguration, MalformedPage, SetAside
 from sync_pipelines.systems.http import Wire
 from sync_pipelines.systems.pagination import NextLink
+from sync_pipelines.systems.served import served
 from sync_pipelines.systems.splitting import Split, Splitter
 
 EXPORT_MAX = 1000
@@ -161,10 +162,7 @@ _FIRST = "the first page"
 
 
 def splitter_of(object: str) -> Splitter:
-    if object not in _SPLITTERS:
-        known = ", ".join(_SPLITTERS)
-        raise FixConfiguration(f"{object!r} is no object that is read from Zendesk: there are {known}")
-    return _SPLITTERS[object]
+    return served(_SPLITTERS, object, vendor="Zendesk")
 
 
 def _following(page: Split) -> str | None:

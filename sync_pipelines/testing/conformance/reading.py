@@ -58,6 +58,15 @@ def a_field_that_is_gone_is_refused_by_name_or_absent(facts: Facts) -> str:
 
 
 @question()
+def an_object_that_nobody_has_is_refused_as_a_mistake_of_configuration(facts: Facts) -> str:
+    try:
+        pages = list(facts.system.read("no_such_object", {"id": "VARCHAR"}, None))
+    except FixConfiguration:
+        return ""
+    return f"{len(pages)} pages come of an object that nobody has"
+
+
+@question()
 def a_fetch_gives_what_a_read_gave(facts: Facts) -> str:
     (record_id,) = facts.put("same")
     versions = {i: v for page in read(facts) for i, v in zip(page.record_ids, page.versions, strict=True)}
