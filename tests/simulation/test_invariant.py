@@ -408,19 +408,40 @@ def test_a_customer_in_billing_without_our_id_is_a_violation(lived: tuple[World,
 
 @pytest.mark.parametrize("reason", ["not in tryton", "a period is closed"])
 def test_that_something_is_missing_is_no_reason_for_it(lived: tuple[World, Ended], reason: str) -> None:
-    item = (
-        "INSERT INTO ledger.work_items (fingerprint, domain, kind, owner, system, record_id, label, reason, evidence,"
-        f" opened_at, due_at, run_id) VALUES ('g', 'invoice', 'missing', 'finance', 'tryton', '', 'I-1', '{reason}',"
-        " '{}', now(), now(), 'r')"
-    )
-    with psycopg.connect(_libpq(lived[0]), autocommit=True) as connection:
-        connection.execute(item)  # type: ignore[arg-type]
-        try:
-            found = names(check(*lived))
-        finally:
-            connection.execute("DELETE FROM ledger.work_items WHERE fingerprint = 'g'")
+    with _told(lived[0], ("invoice", "missing", "tryton", "", reason)):
+        found = names(check(*lived))
 
     assert ("nothing_is_just_missing" in found) == (reason == "not in tryton")
+
+
+@pytest.mark.parametrize("kind", ["ambiguous", "duplicate"])
+def test_that_a_customer_differs_has_a_reason_while_somebody_is_asked_who_it_is(
+    lived: tuple[World, Ended], kind: str
+) -> None:
+    lake = lived[0].planes.db
+    lake.execute("CREATE TABLE lake.contract_stripe AS SELECT 'sub_1' AS record_id, 'cus_1' AS customer")
+    differs = ("contract", "differs", "stripe", "sub_1", "customer differs")
+    with _told(lived[0], differs, ("customer", kind, "stripe", "cus_1", "who is it?")):
+        found = names(check(*lived))
+    lake.execute("DROP TABLE lake.contract_stripe")
+
+    assert ("nothing_is_just_missing" in found) == (kind == "duplicate")
+
+
+@contextmanager
+def _told(world: World, *items: tuple[str, str, str, str, str]) -> Iterator[None]:
+    """The ledger with further exceptions: their domain, kind, system, record and reason."""
+    insert = (
+        "INSERT INTO ledger.work_items (fingerprint, domain, kind, system, record_id, reason, owner, label, evidence,"
+        " opened_at, due_at, run_id) VALUES (%s, %s, %s, %s, %s, %s, 'finance', 'I-1', '{}', now(), now(), 'r')"
+    )
+    with psycopg.connect(_libpq(world), autocommit=True) as connection:
+        for number, item in enumerate(items):
+            connection.execute(insert, (f"told {number}", *item))
+        try:
+            yield
+        finally:
+            connection.execute("DELETE FROM ledger.work_items WHERE fingerprint LIKE 'told %'")
 
 
 def test_what_hangs_on_a_deleted_account_untold_is_a_violation(lived: tuple[World, Ended]) -> None:

@@ -8,13 +8,14 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
 import pytest
 import typer.main
 
-from sync_pipelines import cli, conclusion
+from sync_pipelines import cli, conclusion, mappings
 from sync_pipelines.engine import (
     apply,
     conform,
@@ -28,6 +29,7 @@ from sync_pipelines.engine import (
     retirement,
     topology,
 )
+from sync_pipelines.engine.port import ADAPTERS
 from sync_pipelines.lake.tables import TABLES
 from sync_pipelines.ledger.tables import METADATA
 from sync_pipelines.testing.conformance import QUESTIONS
@@ -51,6 +53,13 @@ STRUCTS: list[type[msgspec.Struct]] = [
     topology.Approval,
     topology.Limit,
 ]
+ON_EVERY_SYSTEM = (
+    "Set it up",
+    "What is read and written",
+    "What it can do",
+    "What is not supported",
+    "What is not verified",
+)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -184,6 +193,14 @@ def test_every_page_under_docs_can_be_reached_from_the_readme() -> None:
 
     decisions = set((ROOT / "docs" / "decisions").iterdir())  # the README links to their folder
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - reached - decisions == set()
+
+
+@pytest.mark.parametrize("system", [each.name for each in entry_points(group=ADAPTERS)])
+def test_every_system_has_a_page_that_names_its_objects_and_says_what_it_does_not_do(system: str) -> None:
+    text = (REFERENCE / "systems" / f"{system}.md").read_text()
+
+    assert set(ON_EVERY_SYSTEM) - set(re.findall(r"^## (.+)$", text, re.MULTILINE)) == set()
+    assert {name for name in mappings.objects(system) if name not in text} == set()
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

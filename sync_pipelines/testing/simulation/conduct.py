@@ -142,7 +142,7 @@ def _wrong(world: World, domain: str, leading: list[Paper], following: list[Pape
 def nothing_is_just_missing(world: World, ended: Ended) -> Iterator[str]:
     """What may be written and is not there has a reason: that it is not there is none."""
     for item in world.planes.ledger_rows(
-        "SELECT domain, system, label, reason FROM ledger.work_items"
+        "SELECT domain, system, record_id, label, reason FROM ledger.work_items"
         " WHERE resolved_at IS NULL AND kind IN ('missing', 'differs') ORDER BY item_id"
     ):
         settings = world.topology.domains.get(item["domain"])
@@ -153,8 +153,22 @@ def nothing_is_just_missing(world: World, ended: Ended) -> Iterator[str]:
         if may_create and f"not in {item['system']}" in reasons:
             yield f"{item['domain']} {item['label']} is missing in {item['system']}, and nobody knows why"
         reasons = {each for each in reasons if (item["domain"], item["system"], each) not in _LEFT_TO_PEOPLE}
+        if "customer differs" in reasons and _customer_is_unclear(world, item):
+            reasons.remove("customer differs")
         if may_update and any(reason.endswith(" differs") for reason in reasons):
             yield f"{item['domain']} {item['label']}: {item['reason']} in {item['system']}, and nobody knows why"
+
+
+def _customer_is_unclear(world: World, item: Mapping[str, Any]) -> bool:
+    """Whether somebody is asked who the customer of a record is: until that is said, it can't be the right one."""
+    asked = world.planes.ledger_rows(
+        "SELECT system, record_id FROM ledger.work_items"
+        " WHERE resolved_at IS NULL AND domain = 'customer' AND kind = 'ambiguous'"
+    )
+    unclear = {each["record_id"] for each in asked if each["system"] == item["system"]}
+    table = f"lake.{item['domain']}_{item['system']}"
+    customers = world.planes.lake_rows(f"SELECT customer FROM {table} WHERE record_id = '{item['record_id']}'")
+    return any(customer in unclear for (customer,) in customers)
 
 
 def orphans_are_told(world: World, ended: Ended) -> Iterator[str]:
