@@ -731,3 +731,15 @@ def test_what_follows_a_write_is_done_in_order(company: Company, stripe: Stripe)
     after = company.held(f"invoices/{draft['id']}")
     assert outcome.state is State.CONFIRMED
     assert (after["status"], after["description"]) == ("void", "May")
+
+
+def test_what_a_key_may_not_read_is_told_before_a_run(company: Company) -> None:
+    company.open().check_shapes(SHAPES)
+    body = {"error": {"type": "invalid_request_error", "message": "The provided key does not have the permission"}}
+    for route in ("GET /v1/events", "GET /v1/credit_notes"):
+        company.faults.add(Rule(route=route, kind="status", status=403, body=body))
+
+    with pytest.raises(FixConfiguration, match=r"(?s)- events: .*- credit_notes: .*- plans: ") as told:
+        company.open().check_shapes({**SHAPES, "plans": {}})
+
+    assert str(told.value).count("\n") == 3

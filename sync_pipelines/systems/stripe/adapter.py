@@ -26,6 +26,7 @@ from sync_pipelines.engine.port import (
     Shape,
 )
 from sync_pipelines.engine.topology import SystemSettings
+from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.systems.auth import ApiKey
 from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.http import Wire, pooled_session
@@ -231,6 +232,21 @@ class Stripe:
         results = each(self._writer.send, requests, concurrency=self._concurrency)
         self._feed.forget()
         return outcomes(requests, results)
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Reads one of everything that runs will read, for the key may lack a right; Stripe describes no fields."""
+        refused = [told for name in ("events", *shapes) if (told := self._refused(name))]
+        if refused:
+            raise FixConfiguration(f"{self.name} can't be read:\n" + "\n".join(f"  - {told}" for told in refused))
+
+    def _refused(self, name: str) -> str:
+        try:
+            if name != "events":
+                served(LISTS, name, vendor="Stripe")
+            get(self._wire, f"/v1/{name}?limit=1", route=f"GET /v1/{name}")
+        except FixConfiguration as error:
+            return f"{name}: {error}"
+        return ""
 
     def _beginning(self, object: str) -> Position:
         """Where a whole read starts; what changes while it runs comes after `event_created`."""
