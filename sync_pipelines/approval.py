@@ -15,7 +15,7 @@ from sync_pipelines import mappings
 from sync_pipelines.engine import policy
 from sync_pipelines.engine.plan import moves
 from sync_pipelines.engine.policy import DAY, UNKNOWN, Hands
-from sync_pipelines.engine.port import State
+from sync_pipelines.engine.port import OPEN, State
 from sync_pipelines.engine.reconcile import Item
 from sync_pipelines.engine.topology import DomainSettings, Topology
 from sync_pipelines.errors import FixConfiguration, Stop
@@ -26,7 +26,7 @@ from sync_pipelines.ledger.work_items import Assigned
 from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.mappings import authors
 
-_OPEN = (State.PLANNED, State.INTENT, State.IN_DOUBT)
+_OPEN = (State.PLANNED, *OPEN)
 _NAMED = 5
 """How many records a refusal names."""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sync_pipelines.domains.money import spell
-from sync_pipelines.engine.port import State
+from sync_pipelines.engine.port import OPEN
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.errors import FixConfiguration
 from sync_pipelines.ledger import Ledger, SavedWrite
@@ -81,7 +81,7 @@ def _blocked(story: Story) -> Iterator[Row]:
     for wait in story.waits:
         yield {"what": f"{wait.label} for {wait.target}: {wait.reason}", "since": wait.since, "whose": wait.team}
     for saved in story.writes:
-        if saved.state in {State.INTENT, State.IN_DOUBT}:
+        if saved.state in OPEN:
             what = f"{saved.write.label} for {saved.write.target}: nobody knows yet whether it was written"
             yield {"what": what, "since": saved.updated_at, "whose": "the next run reads it back"}
 

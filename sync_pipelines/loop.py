@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
-from functools import partial, wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -22,19 +22,19 @@ import pyarrow as pa
 from sync_pipelines import approval, mappings, planes
 from sync_pipelines.clock import Clock, SystemClock
 from sync_pipelines.conclusion import NOT_RUN, Conclusion
+from sync_pipelines.dispatch import Dispatch
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import apply as applying
-from sync_pipelines.engine import claim, clearing, correlation, directory, period, policy, proof
+from sync_pipelines.engine import claim, clearing, correlation, directory, policy, proof
 from sync_pipelines.engine import conform as conforming
 from sync_pipelines.engine import correction as correcting
-from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import match as matching
 from sync_pipelines.engine import plan as planning
 from sync_pipelines.engine import reconcile as reconciling
 from sync_pipelines.engine.doubt import AWAITED, LEFT_TO_PEOPLE
 from sync_pipelines.engine.outcome import Applied, Conformed, Extraction, Matched, Planned, Reconciled
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Operation, Outcome, State
+from sync_pipelines.engine.port import OPEN, Operation, State
 from sync_pipelines.engine.topology import Topology
 from sync_pipelines.engine.values import text
 from sync_pipelines.errors import FixConfiguration, Stop
@@ -43,12 +43,11 @@ from sync_pipelines.ledger import Ledger
 from sync_pipelines.ledger.plans import Origin, Plan
 from sync_pipelines.ledger.writes import SavedWrite
 from sync_pipelines.reach import Reach
+from sync_pipelines.reading import Reading
 from sync_pipelines.systems import registry
 from sync_pipelines.systems.registry import Connect, Systems
 
 Mode = Literal["full", "incremental"]
-OPEN = (State.INTENT, State.IN_DOUBT)
-UNSETTLED = (State.PLANNED, *OPEN)
 KEPT = timedelta(days=30)
 """How long the lake's past can be read; what plans were made from is kept for good."""
 Told = TypeVar("Told", Extraction, Conformed, Matched, Planned, Applied, Reconciled)
@@ -88,10 +87,7 @@ class Loop:
     run_id: str
     mode: Mode = "full"
     clock: Clock = field(default_factory=SystemClock)
-    _identified: set[str] = field(default_factory=set)
     _planned: set[str] = field(default_factory=set)
-    _changed: dict[str, dict[str, bool]] = field(default_factory=dict)
-    """By system: whether a look of this run found an object changed."""
 
     @classmethod
     @contextmanager
@@ -124,10 +120,15 @@ class Loop:
                 raise
             loop._end("finished")
 
-    @property
+    @cached_property
     def reach(self) -> Reach:
         """The way to this run's systems."""
-        return Reach(self.topology, self.systems, self.ledger, self.clock, self.run_id, self._identified)
+        return Reach(self.topology, self.systems, self.ledger, self.clock, self.run_id)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What this run reads of them."""
+        return Reading(self.reach, self.lake, is_full=self.mode == "full")
 
     def objects(self, system: str) -> list[str]:
         """The objects of a system that its mappings declare."""
@@ -148,21 +149,12 @@ class Loop:
 
         In mode "incremental" only where a look at the system finds that there may be any.
         """
-        is_full = self.mode == "full"
-        if not is_full and self._is_unchanged(system, object):
-            shape = mappings.objects(system)[object]
-            unread = extracting.unchanged(self.lake, self.systems[system], object=object, shape=shape)
-            return self._kept(f"{system}/{object}", unread)
-        whole = is_full and self._is_due_again(system, object)
-        extracted = self._extract(system, object, prove=is_full, whole=whole)
-        if extracted.is_whole:
-            self.ledger.note_whole_read(system, object)
-        return self._kept(f"{system}/{object}", extracted)
+        return self._kept(f"{system}/{object}", self.reading.extract(system, object))
 
     @_alone
     def conform(self, domain: str, system: str) -> Conformed:
         """Turn a system's raw records into canonical records of a domain."""
-        self._show(domain, system)
+        self.reading.show(system)
         with self.lake.transaction():
             directory.remember(self.lake, DOMAINS[domain], system)
             conformed = conforming.conform(
@@ -205,8 +197,8 @@ class Loop:
     def plan(self, domain: str, target: str) -> Planned:
         """Compute and save the writes that a target needs; it writes to no system."""
         settings, clears = self.topology.domains[domain], self._clearing(domain)
-        self._show(domain, target)
-        self._keep_periods(domain, target)
+        self.reading.show(target)
+        self.reading.keep_periods(domain, target)
         with self._links():
             writes, waiting = planning.plan(
                 self.lake,
@@ -271,11 +263,12 @@ class Loop:
             assessed = self._assessed(plan, self.ledger.verified_writes(plan.plan_id))
             unsettled = (*self.ledger.in_doubt(target, domain=domain), *assessed.ready)
             open_ones = {each.write.request.write_id: each for each in unsettled}
-            barred = self._barred(domain, target, list(open_ones.values()))
+            dispatch = Dispatch(plan, self.reading)
+            barred = dispatch.barred(list(open_ones.values()))
             unbarred = [w for key, w in open_ones.items() if key not in barred]
             hold = self.reach.hold(target)
-            ended = barred | ({} if hold else self._carry_out(domain, target, unbarred, plan))
-            self._link(domain, target, [open_ones[key].write for key in ended], ended)
+            ended = barred | ({} if hold else dispatch.carry_out(unbarred))
+            dispatch.link([open_ones[key].write for key in ended], ended)
             hold = hold or self.reach.hold(target)
             if hold is None and not assessed.waiting:
                 self.ledger.close_plan(plan.plan_id)
@@ -406,49 +399,6 @@ class Loop:
         now, entities = self.clock.now(), self.topology.legal_entities
         return {code: now.astimezone(ZoneInfo(entity.zone)).date() for code, entity in entities.items()}
 
-    def _keep_periods(self, domain: str, target: str) -> None:
-        """Bring the periods of a target's books up to date, where a domain's documents are posted in them."""
-        if DOMAINS[domain].ledger:
-            sql, entities = mappings.period_sql(target), self.topology.legal_entities
-            period.keep(self.lake, target, sql=sql, legal_entities=entities)
-
-    def _barred(self, domain: str, target: str, saved: Sequence[SavedWrite]) -> dict[str, Outcome]:
-        """The unsent writes whose period has closed since the plan was made, after one more look at the periods."""
-        dated = [each.write for each in saved if each.state is State.PLANNED and each.write.posting_on]
-        if not dated or self.reach.hold(target):
-            return {}
-        for owner, name in mappings.period_sources(target)[:1]:
-            self._extract(owner, name, prove=False)
-        self._show(domain, target)
-        self._keep_periods(domain, target)
-        barred = applying.barred(dated, period.read(self.lake, target, ledger=DOMAINS[domain].ledger))
-        if barred:
-            self.ledger.record_outcomes(barred)
-        return {outcome.write_id: outcome for outcome in barred}
-
-    def _carry_out(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> dict[str, Outcome]:
-        unsettled = [each for each in saved if each.state in UNSETTLED]
-        if not unsettled:
-            return {}
-        shapes = mappings.objects(target)
-        states = {each.write.request.write_id: each.state for each in unsettled}
-        wanted = self._wanted(domain, target, unsettled, plan)
-        self._changed.pop(target, None)
-        with self.reach.asked(target) as system:
-            on = applying.Application(
-                system,
-                self.ledger,
-                lambda name: shapes[name],
-                self.clock,
-                holders=partial(self.ledger.holders, domain, target),
-                may_write=lambda: self.reach.hold(target) is None,
-                concurrency=self.topology.systems[target].concurrency,
-            )
-            ended = applying.apply(on, [each.write for each in unsettled], states, wanted=wanted)
-        if any(each.code in (applying.NOT_SENT, applying.UNREAD) for each in ended.values()):
-            self.reach.suspect(target)
-        return ended
-
     def _awaited_rows(self, domain: str) -> Iterator[dict[str, Any]]:
         """Writes that a system has and tells of in a later window, as what they wait for."""
         targets = self.topology.domains[domain].targets
@@ -458,109 +408,13 @@ class Loop:
                 target, link_id = each.write.target, each.write.link_id
                 yield {"target": target, "link_id": link_id, "message": each.message, "fields": fields}
 
-    def _wanted(self, domain: str, target: str, saved: Sequence[SavedWrite], plan: Plan) -> set[str]:
-        """The writes that may be sent: those of the plan, and of earlier ones those that it would make again."""
-        told = self.ledger.steps(self.run_id).get(f"{domain}/plan/{target}", {})
-        own = {each.write.request.write_id for each in saved if each.plan_id == plan.plan_id}
-        return own | set(told.get("still_wanted", ()))
-
-    def _link(self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]) -> None:
-        """What was created is linked at once; a successor takes the place of what it replaced."""
-        confirmed = [
-            (write, ended[write.request.write_id].record_id)
-            for write in writes
-            if write.request.operation not in {Operation.UPDATE, Operation.VOID}
-            and ended[write.request.write_id].state is State.CONFIRMED
-        ]
-        added = [
-            {"link_id": w.link_id, "system": target, "record_id": r, "rule": "written", "evidence": "written by a plan"}
-            for w, r in confirmed
-        ]
-        ended_rows = [
-            {"link_id": w.link_id, "system": target, "record_id": w.request.record_id, "reason": "replaced"}
-            for w, r in confirmed
-            if w.request.record_id and w.request.record_id != r
-        ]
-        ended_rows += self._withdrawn(domain, target, writes, ended)
-        self.ledger.change_links(
-            domain,
-            added=pa.Table.from_pylist(added, schema=matching.ADDED),
-            ended=pa.Table.from_pylist(ended_rows, schema=matching.ENDED),
-            run_id=self.run_id,
-            correlations={write.link_id: write.request.correlation_id for write in writes},
-        )
-
-    def _withdrawn(
-        self, domain: str, target: str, writes: Sequence[Write], ended: Mapping[str, Outcome]
-    ) -> list[dict[str, str]]:
-        """Links to records that an interrupted run had begun: what follows was refused, and they are gone again."""
-        refused = {w.link_id: ended[w.request.write_id] for w in writes if w.request.operation is Operation.CREATE}
-        gone = {link for link, end in refused.items() if end.state is State.REFUSED and end.record_id is None}
-        links = self.ledger.open_links(domain).to_pylist() if gone else []
-        return [
-            {"link_id": link["link_id"], "system": target, "record_id": link["record_id"], "reason": "withdrawn"}
-            for link in links
-            if link["system"] == target and link["link_id"] in gone
-        ]
-
-    def _is_due_again(self, system: str, object: str) -> bool:
-        """Whether an object was last read from its beginning so long ago that a full run does it again."""
-        days, read_at = self.topology.systems[system].reread_days, self.ledger.whole_read_at(system, object)
-        return bool(days) and read_at is not None and self.clock.now() - read_at >= timedelta(days=days)
-
-    def _is_unchanged(self, system: str, object: str) -> bool:
-        """Whether a look finds an object as it was; one look tells of this one and of those that may be asked next.
-
-        A look sees only what is past the cursor. So it is trusted where a read that found nothing began so long after
-        the last news that whatever carries a time up to the cursor was visible to it.
-        """
-        looks_at, found = self.systems[system].passport.looks_at, self._changed.setdefault(system, {})
-        if object not in found and looks_at > 1:
-            named = [name for name in self._at_rest(system) if name not in found]
-            # A look at a single object costs as much as its read.
-            if len(named) > 1 and (object in named or not found):
-                self._look(system, sorted(named, key=lambda name: name != object)[:looks_at])
-        return not found.get(object, True)
-
-    def _at_rest(self, system: str) -> list[str]:
-        """The objects of which nothing can come late any more that has a time before the cursor."""
-        late = timedelta(seconds=self.systems[system].passport.overlap_seconds)
-        begun, news = self.ledger.reads_begun(system), self.lake.news_at(system)
-        names = [name for name in self.objects(system) if name in begun]
-        return [name for name in names if name not in news or begun[name] - news[name] >= late]
-
-    def _look(self, system: str, names: Sequence[str]) -> None:
-        with self.reach.asked(system) as opened:
-            changed = opened.changed({name: self.lake.cursor(system, name) for name in names})
-        self._changed[system] |= {name: name in changed for name in names}
-
-    def _extract(self, system: str, object: str, *, prove: bool, whole: bool = False) -> Extraction:
-        with self.reach.asked(system) as opened:
-            began_at = self.clock.now()
-            extracted = extracting.extract(
-                self.lake,
-                opened,
-                object=object,
-                shape=mappings.objects(system)[object],
-                run_id=self.run_id,
-                clock=self.clock,
-                prove=prove,
-                whole=whole,
-            )
-        if opened.passport.looks_at > 1:
-            self.ledger.note_read(system, object, began_at)
-        return extracted
-
-    def _show(self, domain: str, system: str) -> None:
-        self.lake.show(system, mappings.objects(system))
-
     def _reread(self, domain: str) -> None:
         """Bring the canonical records of every system that this run wrote to up to date."""
         for target in self.topology.domains[domain].targets:
             told = self.ledger.steps(self.run_id).get(f"{domain}/writes/{target}", {})
             if any(told.get("states", {}).values()):
                 for name in self.objects_of(domain, target):
-                    self._extract(target, name, prove=False)
+                    self.reading.again(target, name)
                 self.conform(domain, target)
 
     def _write_sql(self, domain: str, target: str) -> str:

@@ -29,7 +29,7 @@ from sync_pipelines.engine.doubt import (
 from sync_pipelines.engine.outcome import Applied, Check, Result
 from sync_pipelines.engine.period import CLOSED_PERIOD, Period, refusal
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Found, Locking, Operation, Outcome, Request, Shape, State, System
+from sync_pipelines.engine.port import OPEN, Found, Locking, Operation, Outcome, Request, Shape, State, System
 from sync_pipelines.engine.sending import Batch, Calls, batches, pool
 from sync_pipelines.errors import FixConfiguration, InDoubt, RetryLater, SetAside, Stop
 
@@ -89,7 +89,7 @@ def apply(
     """
     if not on.may_write():
         return {}
-    open_ones = [w for w in writes if states.get(_id(w), State.PLANNED) in {State.INTENT, State.IN_DOUBT}]
+    open_ones = [w for w in writes if states.get(_id(w), State.PLANNED) in OPEN]
     fresh = [w for w in writes if states.get(_id(w), State.PLANNED) is State.PLANNED]
     replanned = {w.link_id for w in fresh}
     course = _Course(on)

@@ -192,6 +192,10 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+OPEN = (State.INTENT, State.IN_DOUBT)
+"""States of a write of which it is not known whether it was committed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request. `message` is fit for people and free of personal data."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.policy import ADDING, Size, is_document
-from sync_pipelines.engine.port import State
+from sync_pipelines.engine.port import OPEN, State
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.plans import Origin
 from sync_pipelines.ledger.relation import add, counted, given
@@ -20,7 +20,7 @@ from sync_pipelines.ledger.writes import REPLANNED
 
 REJECTED = "rejected"
 """The code of a write that a person did not want sent."""
-_SENT = (State.INTENT, State.IN_DOUBT, State.CONFIRMED)
+_SENT = (*OPEN, State.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)

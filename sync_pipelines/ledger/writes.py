@@ -15,7 +15,7 @@ from sync_pipelines.engine.apply import DRIFTED
 from sync_pipelines.engine.doubt import AWAITED, UNSETTLED, Attempted
 from sync_pipelines.engine.plan import Change as FieldChange
 from sync_pipelines.engine.plan import Write
-from sync_pipelines.engine.port import Operation, Outcome, Request, State
+from sync_pipelines.engine.port import OPEN, Operation, Outcome, Request, State
 from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.change import Change
 from sync_pipelines.ledger.relation import add, counted, given
@@ -23,7 +23,6 @@ from sync_pipelines.ledger.tables import attempts, plans, writes
 
 REPLANNED = (State.PLANNED, State.FAILED)
 """States from which a write may be planned again: nothing of it has been committed."""
-_UNSETTLED = (State.INTENT, State.IN_DOUBT)
 _QUIET = {"code": "", "message": ""}
 _OWN = (
     *("domain", "target", "link_id", "label", "expected_version"),
@@ -147,7 +146,7 @@ def find(connection: Connection, write_ids: Collection[str]) -> list[SavedWrite]
 
 def in_doubt(connection: Connection, target: str, *, domain: str = "") -> list[SavedWrite]:
     """Writes of any plan whose call left, and of which nobody knows yet whether it was committed."""
-    query = select(writes).where(writes.c.target == target, writes.c.state.in_(_UNSETTLED))
+    query = select(writes).where(writes.c.target == target, writes.c.state.in_(OPEN))
     query = query.where(writes.c.domain == domain) if domain else query
     return _saved(connection, query.order_by(writes.c.updated_at, writes.c.write_id))
 
@@ -186,7 +185,7 @@ def record_intents(change: Change, write_ids: Sequence[str]) -> None:
     )
     begun = change.connection.execute(
         update(writes)
-        .where(writes.c.write_id == relation.c.write_id, writes.c.state.in_((*REPLANNED, *_UNSETTLED)))
+        .where(writes.c.write_id == relation.c.write_id, writes.c.state.in_((*REPLANNED, *OPEN)))
         .values(state=State.INTENT, updated_at=change.at, **_QUIET)
         .returning(writes.c.write_id, writes.c.correlation_id, writes.c.plan_id, number.label("number"))
     ).all()

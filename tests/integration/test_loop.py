@@ -286,7 +286,7 @@ def meeting(world: World, session: Loop) -> Iterator[Meeting]:
         known = {**declared, system: changed(declared[system], **settings)}
         topology = changed(world.topology, systems=known)
         systems = Systems(known, clock=PatientClock())
-        return replace(session, topology=topology, systems=systems, run_id=f"run-{uuid4().hex[:8]}", _identified=set())
+        return replace(session, topology=topology, systems=systems, run_id=f"run-{uuid4().hex[:8]}")
 
     yield met
     with session.ledger.engine.begin() as connection:
