@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg
@@ -637,3 +638,18 @@ def test_every_invariant_is_broken_by_a_test_of_this_file_or_of_those_about_a_fo
     text = "".join(Path(__file__).with_name(name).read_text() for name in files)
 
     assert [name for name in INVARIANTS if f'"{name}"' not in text] == []
+
+
+def test_what_happened_twice_is_put_right_as_it_was_before_the_first_time(field: Field) -> None:
+    topology = topology_of(field.topology_path, state=field.state)
+    world = World.make(PEACE, field.ground.fresh(), topology=topology, injectors=injector.HAPPENINGS)
+    with closing(world):
+        org = people.crm(world).org
+        before = org.schema
+        for _ in range(2):
+            assert injector.HAPPENINGS["F15.field_dropped"](world, Random(1))
+        assert org.schema is not before
+
+        world.make_peace()
+
+        assert org.schema is before

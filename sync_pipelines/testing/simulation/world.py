@@ -116,7 +116,7 @@ class World:
     usurped: list[str] = field(default_factory=list)
     """Decisions of people who have no say in them that were heard, and of people who have one that weren't."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
-    """What has to be put right again before peace can come."""
+    """What has to be put right again before peace can come, the latest first: a thing may happen twice."""
     nested: Callable[[], None] = lambda: None
     """Runs the loop once more, while another run is under way."""
     traffic: Traffic = field(init=False)
@@ -212,7 +212,7 @@ class World:
         self.traffic.clear()
         self.is_peaceful = True
         self.pulse.begin()
-        for put_right in self.afterwards:
+        for put_right in reversed(self.afterwards):
             put_right()
         for box in self.boxes.values():
             box.faults.clear()
