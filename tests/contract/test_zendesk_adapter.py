@@ -354,7 +354,7 @@ def test_fields_of_tickets_are_few_and_read_whole(desk: Desk) -> None:
 
 
 def test_an_object_that_is_not_read_is_named(desk: Desk) -> None:
-    with pytest.raises(FixConfiguration, match="'users' is no object"):
+    with pytest.raises(FixConfiguration, match="Zendesk's 'users' is not known here"):
         list(desk.adapter.read("users", {}, None))
 
 
