@@ -238,7 +238,7 @@ class Lake:
             return set()
         listed = ", ".join(text(record_id) for (record_id,) in some)
         carried = self._carried_by(system, object, f"record_id IN ({listed})").intersection(sought)
-        if len(carried) < len(set(sought)):
+        if len(some) == _SOME and len(carried) < len(set(sought)):
             carried = self._carried_by(system, object, "true").intersection(sought)
         return carried
 
