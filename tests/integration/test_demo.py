@@ -77,11 +77,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Later:
-    """What came after the second run: plans over systems that stayed up, an edit, and its mending."""
+    """What came after the second run: runs and plans over systems that stayed up, an edit, and its mending."""
 
     before: Seen
     counters: list[dict[str, Any]]
-    """The stand-ins' committed writes and the ERP's last ones: before and after a plan."""
+    """The stand-ins' committed writes and the ERP's last ones: before and after a run, and after a plan."""
+    run: Ran
     empty_plan: Ran
     edited_plan: Ran
     applied: Ran
@@ -154,6 +155,8 @@ def later(second_summary: dict[str, Any], state: Path, truth: dict[str, list[Rec
     price = next(p for p in truth["pricing"] if p["expected"] == "agrees" and p["currency"] == "USD")
     with _reopened(state) as demo:
         before, counters = _look(demo), [_counters(demo)]
+        run = _command("run", "--json", environment=demo.environment)
+        counters.append(_counters(demo))
         empty_plan = _command("plan", "--json", environment=demo.environment)
         counters.append(_counters(demo))
         with salesforce_client(demo.environment["SALESFORCE_URL"], demo.environment) as crm:
@@ -162,7 +165,7 @@ def later(second_summary: dict[str, Any], state: Path, truth: dict[str, list[Rec
         edited_plan = _command("plan", "--json", environment=demo.environment)
         applied = _command("apply", "--json", environment=demo.environment)
         edited = read_all(demo.environment)
-    return Later(before, counters, empty_plan, edited_plan, applied, edited, customer, price)
+    return Later(before, counters, run, empty_plan, edited_plan, applied, edited, customer, price)
 
 
 def _command(*arguments: str, environment: Mapping[str, str]) -> Ran:
@@ -399,12 +402,18 @@ def test_a_second_run_leaves_every_record_and_exception_as_it_was(seen: Seen, la
     assert later.before.links == seen.links
 
 
-def test_a_plan_over_systems_that_agree_is_empty_and_writes_nothing(later: Later) -> None:
-    before, after_plan = later.counters
+def test_neither_a_run_nor_a_plan_writes_to_systems_that_agree(later: Later) -> None:
+    before, after_run, after_plan = later.counters
 
+    assert later.run.code == 0, later.run.err[-3000:]
+    assert later.run.told["writes"] == dict.fromkeys(WRITE_STATES, 0)
+    assert after_run == before
+    assert after_plan == before
+
+
+def test_a_plan_over_systems_that_agree_is_empty(later: Later) -> None:
     assert later.empty_plan.code == 0, later.empty_plan.err[-3000:]
     assert later.empty_plan.told["planned"] == 0
-    assert after_plan == before
 
 
 # After an edit

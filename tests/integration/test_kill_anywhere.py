@@ -1,7 +1,6 @@
 """Runs over a real ERP that are killed at random moments, and run again, end where an undisturbed one does.
 
-SYNC_KILLS says how many kills (`make kills` asks for 100). Each world takes some of them and is then compared. Without
-it there are three, in the domains that everything else hangs on.
+SYNC_KILLS says how many kills (`make kills` asks for 100). Each world takes some of them and is then compared.
 """
 
 from __future__ import annotations
@@ -29,11 +28,8 @@ SEED = int(os.environ.get("SYNC_KILLS_SEED", "1"))
 KILLS_A_WORLD = 20
 """By then the writes are made, and there is nothing left to interrupt."""
 RUNS = (("run", "customer"), ("run", "product", "pricing"), ("run", "customer", "order"), ("run", "order", "invoice"))
-"""In the order in which their work depends on one another, so that a kill has something to disturb."""
-WHOLE: tuple[str, ...] = ("run",)
-if "SYNC_KILLS" not in os.environ:
-    RUNS, WHOLE = RUNS[:2], ("run", "customer", "product", "pricing")
 APPLY = ("apply",)
+"""In the order in which their work depends on one another, so that a kill has something to disturb."""
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -92,7 +88,7 @@ def undisturbed(firm: Company) -> Undisturbed:
         started = time.monotonic()
         world.run(*command)
         seconds[command] = time.monotonic() - started
-    ended = world.run(*WHOLE)
+    ended = world.run("run")
     assert ended.code == 0, ended.err
     return Undisturbed(world.holds, world.exceptions, seconds)
 
@@ -105,21 +101,21 @@ def test_runs_killed_at_random_moments_end_where_an_undisturbed_one_does(
     while killed < KILLS:
         world = firm.world()
         for strike in range(min(KILLS - killed, KILLS_A_WORLD)):
-            killed += _kill(world, rng, undisturbed.seconds, (*RUNS, APPLY)[strike % (len(RUNS) + 1)])
-        mended = world.run(*WHOLE)
+            killed += _kill(world, rng, undisturbed.seconds, (*RUNS, APPLY)[strike % 5])
+        mended = world.run("run")
 
         assert mended.code == 0, mended.err
         assert mended.told["writes"]["in_doubt"] == mended.told["writes"]["failed"] == 0
         assert world.holds == undisturbed.holds
         assert world.exceptions == undisturbed.exceptions
-        idle = world.run(*WHOLE)
+        idle = world.run("run")
         assert idle.told["writes"] == NOTHING
 
 
 def _kill(world: World, rng: Random, seconds: dict[tuple[str, ...], float], command: tuple[str, ...]) -> bool:
     """Start a command and kill it at a random moment; False when it was done before."""
     if command == APPLY:
-        world.run("plan", *WHOLE[1:])
+        world.run("plan")
     moment = rng.uniform(0.2, 1.0) * seconds.get(command, max(seconds.values()))
     ended = world.run(*command, until=Deadly(seconds=moment))
     return ended.code < 0
