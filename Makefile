@@ -46,7 +46,7 @@ kills: install ## Kill real processes over a real ERP at random moments, and com
 	@SYNC_KILLS=$(N) $(RUN) pytest tests/integration/test_kill_anywhere.py
 
 install: $(filter .tools/%,$(UV))
-	@$(UV) sync --quiet --locked --all-extras
+	@$(UV) sync --quiet --locked --all-extras --compile-bytecode
 
 .tools/bin/uv:
 	@$(PYTHON) -m pip install --quiet --root-user-action ignore --disable-pip-version-check --target .tools uv

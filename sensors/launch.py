@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from resources.loop import MODE
+from resources.loop import MODE, keep_connections
 from sync_pipelines.engine.topology import Topology
 
 HOST, PROCESS = "sync/host", "sync/process"
@@ -95,6 +95,7 @@ def main(defs: dg.Definitions, topology: Topology, arguments: Sequence[str]) -> 
     os.environ["DAGSTER_HOME"] = str(dagster_home(topology))
     out = sys.stdout
     with redirect_stdout(sys.stderr), dg.DagsterInstance.get() as instance:
+        keep_connections(instance)
         return execute(defs, instance, job=asked.job, mode=asked.mode, out=out)
 
 

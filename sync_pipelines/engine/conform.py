@@ -26,6 +26,11 @@ def table(domain: str, system: str) -> str:
     return f"lake.{quoted(f'{domain}_{system}')}"
 
 
+def records(lake: Lake, domain: str, system: str) -> str:
+    """A domain's canonical records of one system as a relation to select from, for several queries of a transaction."""
+    return lake.at_hand(f"FROM {table(domain, system)}")
+
+
 def conform(
     lake: Lake,
     domain: Domain,

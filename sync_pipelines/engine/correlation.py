@@ -12,7 +12,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from sync_pipelines.domains import DOMAINS, Domain
-from sync_pipelines.engine.conform import table
+from sync_pipelines.engine.conform import records, table
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.values import quoted, text
 
@@ -37,10 +37,11 @@ def numbers(lake: Lake, domains: Mapping[str, Held]) -> str:
     if not told:
         return NUMBERS
     each = " UNION ALL ".join(f"SELECT upper(number) AS number, {COLUMN} FROM {place}" for place in told)
-    return (
+    known = lake.at_hand(
         f"SELECT number, min({COLUMN}) AS deal FROM ({each}) WHERE number IS NOT NULL"
         f" GROUP BY number HAVING count(DISTINCT {COLUMN}) = 1"
     )
+    return f"FROM {known}"
 
 
 def told(lake: Lake, domain: str, system: str, known: str = NUMBERS) -> str:
@@ -49,7 +50,7 @@ def told(lake: Lake, domain: str, system: str, known: str = NUMBERS) -> str:
     if COLUMN not in lake.columns(place):
         return "SELECT CAST(NULL AS VARCHAR) AS record_id, CAST(NULL AS VARCHAR) AS deal WHERE false"
     return (
-        f"SELECT t.record_id, coalesce(n.deal, t.{COLUMN}) AS deal FROM {place} t"
+        f"SELECT t.record_id, coalesce(n.deal, t.{COLUMN}) AS deal FROM {records(lake, domain, system)} t"
         f" LEFT JOIN ({known}) n ON n.number = upper(t.{COLUMN}) WHERE t.{COLUMN} IS NOT NULL"
     )
 
@@ -71,7 +72,7 @@ def _standing(lake: Lake, domain: Domain, leader: str, *, target: str, known: st
     which = f"its {domain.name} ' || coalesce(min(t.label), min(t.record_id)) || ' still counts in {target}"
     return f"""
         SELECT coalesce(lead.deal, own.deal) AS deal, '{which}, and is voided or credited first' AS reason
-        FROM {table(domain.name, target)} t
+        FROM {records(lake, domain.name, target)} t
         LEFT JOIN ({told(lake, domain.name, target, known)}) own ON own.record_id = t.record_id
         LEFT JOIN links o ON o.domain = {text(domain.name)} AND o.system = {text(target)} AND o.record_id = t.record_id
         LEFT JOIN links l ON l.domain = o.domain AND l.link_id = o.link_id AND l.system = {text(leader)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_pipelines.domains import Domain
-from sync_pipelines.engine.conform import table
+from sync_pipelines.engine.conform import records
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.reference import resolved
 from sync_pipelines.engine.rule import ALIKE_DOMAINS, COMPANY_NAME, RULES, key_of, knows, own_key, same_entity
@@ -52,14 +52,15 @@ def let_go(lake: Lake, domain: Domain, system: str) -> None:
         CREATE OR REPLACE TEMP TABLE leaving AS
             SELECT m.link_id, m.system, m.record_id, t.merged_into,
                    CASE WHEN t.merged_into IS NULL THEN 'no longer in ' ELSE 'merged away in ' END || m.system AS reason
-            FROM members m LEFT JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
+            FROM members m LEFT JOIN {records(lake, domain.name, system)} t ON t.record_id = m.record_id
             WHERE m.system = {text(system)} AND coalesce(t.is_deleted, t.record_id IS NULL);
         INSERT INTO ended SELECT link_id, system, record_id, reason FROM leaving;
         DELETE FROM members USING leaving
             WHERE members.system = leaving.system AND members.record_id = leaving.record_id;
         INSERT INTO members
             SELECT g.link_id, g.system, t.record_id, 'merged_there', 'the linked record was merged into it', true
-            FROM leaving g JOIN {table(domain.name, system)} t ON t.record_id = g.merged_into AND NOT t.is_deleted
+            FROM leaving g
+            JOIN {records(lake, domain.name, system)} t ON t.record_id = g.merged_into AND NOT t.is_deleted
             WHERE t.record_id NOT IN (SELECT record_id FROM members WHERE system = {text(system)})
             QUALIFY count(*) OVER (PARTITION BY t.record_id) = 1
     """)
@@ -70,7 +71,7 @@ def take_back(lake: Lake, domain: Domain, system: str) -> None:
     lake.db.execute(f"""
         INSERT INTO members
         SELECT f.link_id, f.system, f.record_id, f.rule, f.evidence, true
-        FROM former f JOIN {table(domain.name, system)} t ON t.record_id = f.record_id AND NOT t.is_deleted
+        FROM former f JOIN {records(lake, domain.name, system)} t ON t.record_id = f.record_id AND NOT t.is_deleted
         WHERE f.system = {text(system)} AND (f.reason LIKE 'no longer in %' OR f.reason LIKE 'merged away in %')
           AND f.link_id IN (SELECT link_id FROM leaders)
           AND f.link_id NOT IN (SELECT link_id FROM members WHERE system = {text(system)})
@@ -89,7 +90,7 @@ def rehang(lake: Lake, domain: Domain, leader: str, *, system: str) -> None:
         lake.db.execute(f"""
             CREATE OR REPLACE TEMP TABLE rehung AS
             WITH l AS (SELECT *, {leading} AS k FROM leaders WHERE NOT is_deleted),
-                 s AS (SELECT *, {following} AS k FROM ({resolved(lake, domain, system)}) WHERE NOT is_deleted),
+                 s AS (SELECT *, {following} AS k FROM {resolved(lake, domain, system)} WHERE NOT is_deleted),
                  pair AS (SELECT s.record_id, l.link_id, m.link_id AS left_id,
                                  count(*) OVER (PARTITION BY s.record_id) AS rivals_there,
                                  count(*) OVER (PARTITION BY l.link_id) AS rivals_here
@@ -125,7 +126,7 @@ def find_orphans(lake: Lake, domain: Domain, leader: str, *, system: str) -> Non
                l.label AS leader_label
         FROM members m
         JOIN members lead ON lead.link_id = m.link_id AND lead.system = {text(leader)}
-        JOIN {table(domain.name, system)} t ON t.record_id = m.record_id
+        JOIN {records(lake, domain.name, system)} t ON t.record_id = m.record_id
         LEFT JOIN leaders l ON l.record_id = lead.record_id
         WHERE m.system = {text(system)} AND {_is_orphan("m.link_id")};
         CREATE OR REPLACE TEMP TABLE proposals
@@ -160,7 +161,7 @@ def _propose(lake: Lake, domain: Domain, leader: str, system: str) -> None:
         lake.db.execute(f"""
             INSERT INTO proposals
             WITH l AS (SELECT *, {key} AS k FROM leaders WHERE NOT is_deleted),
-                 s AS (SELECT record_id, {key} AS k FROM ({resolved(lake, domain, side)}))
+                 s AS (SELECT record_id, {key} AS k FROM {resolved(lake, domain, side)})
             SELECT o.record_id, l.link_id, l.record_id, l.label, {text(name)}
             FROM orphans o JOIN s ON s.record_id = {"o.leader_id" if side == leader else "o.record_id"}
             JOIN l ON l.k = s.k AND l.k <> ''
@@ -189,7 +190,7 @@ def find_lost(lake: Lake, domain: Domain, settings: DomainSettings, *, system: s
           AND (g.reason LIKE 'merged away in %' OR (g.reason LIKE 'no longer in %' AND NOT {may_recreate}))
           AND l.link_id NOT IN (SELECT link_id FROM members WHERE system = {text(system)})
           AND g.record_id NOT IN (SELECT record_id FROM members WHERE system = {text(system)})
-          AND l.record_id IN (SELECT record_id FROM {table(domain.name, leader)}
+          AND l.record_id IN (SELECT record_id FROM {records(lake, domain.name, leader)}
                               WHERE {settings.expects(system, dated=domain.dated)})
         GROUP BY ALL
     """)

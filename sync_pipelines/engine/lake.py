@@ -34,6 +34,10 @@ class Lake(Protocol):
         """The columns of a table; none where there is no such table."""
         ...
 
+    def at_hand(self, query: str) -> str:
+        """A query's rows as a relation to select from, kept while the transaction under way lasts."""
+        ...
+
     def relation(self, name: str, table: pa.Table, *, copied: bool = False) -> AbstractContextManager[None]:
         """An Arrow table that queries may name while the block runs."""
         ...

@@ -66,6 +66,11 @@ def doubts(domain: str) -> str:
     return f"lake.{quoted(f'doubts_{domain}')}"
 
 
+def open_doubts(lake: Lake, domain: str) -> str:
+    """What the last match could not decide, as a relation to select from, for several queries of a transaction."""
+    return lake.at_hand(f"FROM {doubts(domain)}")
+
+
 def match(lake: Lake, domain: Domain, settings: DomainSettings) -> Verdict:
     """Match every other system's records with those of the leading system.
 
@@ -110,7 +115,7 @@ def _begin(lake: Lake, domain: Domain, leader: str) -> None:
             kind VARCHAR, system VARCHAR, record_id VARCHAR, label VARCHAR, link_id VARCHAR,
             candidate_id VARCHAR, candidate_label VARCHAR, rule VARCHAR, reason VARCHAR,
             amount_minor BIGINT, currency VARCHAR);
-        CREATE OR REPLACE TEMP TABLE leaders AS {resolved(lake, domain, leader)};
+        CREATE OR REPLACE TEMP TABLE leaders AS FROM {resolved(lake, domain, leader)};
         ALTER TABLE leaders ADD COLUMN link_id VARCHAR;
         UPDATE leaders SET link_id = {link_id(domain.name, leader, "record_id")};
         UPDATE leaders SET link_id = members.link_id FROM members
@@ -136,7 +141,7 @@ def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
     """The records of a system that no link holds yet; one that was set aside can still be recognised."""
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE followers AS
-            SELECT * FROM ({resolved(lake, domain, system)})
+            SELECT * FROM {resolved(lake, domain, system)}
             WHERE NOT is_deleted
               AND record_id NOT IN (SELECT record_id FROM members WHERE system = {text(system)});
     """)
@@ -252,7 +257,7 @@ def _find_duplicates(lake: Lake, domain: Domain, system: str) -> None:
             INSERT INTO doubtful BY NAME
             WITH live AS (
                 SELECT record_id, label, {key_of(rule)} AS k, {entity} AS e
-                FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted
+                FROM {resolved(lake, domain, system)} WHERE refused IS NULL AND NOT is_deleted
             ), twin AS (SELECT *, count(*) OVER (PARTITION BY k, e) AS n FROM live WHERE k IS NOT NULL)
             SELECT 'duplicate' AS kind, {text(system)} AS system, a.record_id, a.label, m.link_id,
                    b.record_id AS candidate_id, b.label AS candidate_label, {text(rule.name)} AS rule,
@@ -279,7 +284,7 @@ def _verdict(lake: Lake) -> Verdict:
 
 
 def checks(lake: Lake, domain: Domain) -> tuple[Check, ...]:
-    """No match is ambiguous, and no record is there twice: judged from the doubts of the last match."""
+    """No match is ambiguous, and no record is there twice: judged from the doubts of the session's last match."""
     claims = {
         "no_ambiguous_match": ("ambiguous", "Every match is certain or none: no record fits two others."),
         "no_duplicates": ("duplicate", "No business record is in one system twice."),
@@ -290,7 +295,7 @@ def checks(lake: Lake, domain: Domain) -> tuple[Check, ...]:
 def _check(lake: Lake, domain: Domain, name: str, kind: str, claim: str) -> Check:
     kinds = "('duplicate', 'merged')" if kind == "duplicate" else f"({text(kind)})"
     found = lake.rows(f"""
-        SELECT DISTINCT system, record_id, reason FROM {doubts(domain.name)} WHERE kind IN {kinds} ORDER BY ALL""")
+        SELECT DISTINCT system, record_id, reason FROM doubtful WHERE kind IN {kinds} ORDER BY ALL""")
     return Check(
         name=name,
         subject=f"{domain.name}/links",

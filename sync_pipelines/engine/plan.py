@@ -20,10 +20,10 @@ import pyarrow as pa
 from sync_pipelines.domains import Domain, Field, Kind
 from sync_pipelines.domains.schema import sql_type
 from sync_pipelines.engine import period
-from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.conform import held, records, table
 from sync_pipelines.engine.correlation import NOTHING_STANDS, NUMBERS, told
 from sync_pipelines.engine.lake import Lake
-from sync_pipelines.engine.match import doubts
+from sync_pipelines.engine.match import open_doubts
 from sync_pipelines.engine.port import Operation, Request
 from sync_pipelines.engine.reference import GONE, pointing
 from sync_pipelines.engine.topology import DomainSettings
@@ -168,7 +168,7 @@ def _board(
     systems = dict.fromkeys([settings.leader, *(settings.owners[f.name] for f in fields), target])
     ids = ", ".join(f"max(record_id) FILTER (system = {text(s)}) AS {quoted(s)}" for s in systems)
     joins = " ".join(
-        f"LEFT JOIN {table(domain.name, s)} {quoted('o_' + s)} ON {quoted('o_' + s)}.record_id = m.{quoted(s)}"
+        f"LEFT JOIN {records(lake, domain.name, s)} {quoted('o_' + s)} ON {quoted('o_' + s)}.record_id = m.{quoted(s)}"
         f" AND {quoted('o_' + s)}.refused IS NULL"
         for s in systems
     )
@@ -267,7 +267,9 @@ def _referred(
         f" LEFT JOIN ({pointing(lake, field.refers_to, target)}) {k} ON {k}.record_id = {actual}"
     )
     wanted = f"coalesce({own}.record_id, {heir}.record_id)"
-    posted = f"m.{quoted(target)} IN (SELECT record_id FROM {table(domain.name, target)} WHERE {domain.counts_when})"
+    posted = (
+        f"m.{quoted(target)} IN (SELECT record_id FROM {records(lake, domain.name, target)} WHERE {domain.counts_when})"
+    )
     stays = f"{k}.link_id = {h}.link_id AND ({k}.is_open{f' OR {posted}' if domain.dated else ''})"
     return f"CASE WHEN {stays} THEN {actual} ELSE {wanted} END", f"{source} IS NOT NULL AND {wanted} IS NULL", joins
 
@@ -287,16 +289,17 @@ def _want(
     """Which rows are to be written, and how, whatever stands in the way; what is voided moves today."""
     changed = " OR ".join(_wants(f) for f in fields)
     create, update, void = (str(target in each).lower() for each in (settings.create, settings.update, settings.void))
-    leader, open_when = table(domain.name, settings.leader), domain.open_when or "true"
+    leader, own = (records(lake, domain.name, each) for each in (settings.leader, target))
+    open_when, counts_when = domain.open_when or "true", domain.counts_when
     days = pa.Table.from_pylist([{"of_entity": e, "day": d} for e, d in today.items()], schema=TODAY)
     with lake.relation("days", days):
         lake.db.execute(f"""
             CREATE OR REPLACE TEMP TABLE wanted AS
             WITH gated AS (SELECT record_id FROM {leader} WHERE {settings.expects(target, dated=domain.dated)}),
-            counted AS (SELECT record_id FROM {leader} WHERE coalesce({domain.counts_when}, false)),
+            counted AS (SELECT record_id FROM {leader} WHERE coalesce({counts_when}, false)),
             ended AS (SELECT record_id FROM {leader} WHERE NOT ({open_when})),
-            over AS (SELECT record_id FROM {table(domain.name, target)} WHERE NOT ({open_when})),
-            posted AS (SELECT record_id FROM {table(domain.name, target)} WHERE coalesce({domain.counts_when}, false)),
+            over AS (SELECT record_id FROM {own} WHERE NOT ({open_when})),
+            posted AS (SELECT record_id FROM {own} WHERE coalesce({counts_when}, false)),
             chosen AS (
                 SELECT board.*, CASE
                     WHEN {void} AND leads AND lives AND lead_id IN (FROM ended) AND record_id NOT IN (FROM over)
@@ -319,7 +322,7 @@ def _judge(
     waiting = "".join(f" WHEN {quoted('w_' + f.name)} THEN 'its {f.name} is not in {target} yet'" for f in fields)
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE judged AS
-        WITH doubt AS (SELECT link_id, min(reason) AS reason FROM {doubts(domain.name)}
+        WITH doubt AS (SELECT link_id, min(reason) AS reason FROM {open_doubts(lake, domain.name)}
                   WHERE system = {text(target)} OR (kind = 'duplicate' AND system = {text(settings.leader)})
                   GROUP BY link_id),
         stands AS (SELECT deals.record_id AS lead_id, min(s.reason) AS reason
@@ -372,7 +375,7 @@ def _stage(lake: Lake, domain: Domain, fields: Sequence[Field], *, target: str) 
             SELECT link_id AS write_id, operation, link_id, judged.record_id, link_id AS external_id, judged.label,
                    CASE WHEN judged.posting_on <> in_on THEN judged.posting_on END AS posting_on,
                    list_filter([{cleared}], lambda n: n IS NOT NULL) AS cleared, {columns}
-            FROM judged LEFT JOIN {table(domain.name, target)} own ON own.record_id = judged.record_id
+            FROM judged LEFT JOIN {records(lake, domain.name, target)} own ON own.record_id = judged.record_id
             WHERE operation IS NOT NULL ORDER BY link_id
         """)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from sync_pipelines.domains import Domain
-from sync_pipelines.engine.conform import table
+from sync_pipelines.engine.conform import records
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Result, Total
 from sync_pipelines.engine.values import quoted, text
@@ -27,7 +27,7 @@ def totals(lake: Lake, domain: Domain, systems: list[str]) -> list[Total]:
         for entity, period, currency, count, total in lake.rows(f"""
             SELECT legal_entity, strftime(coalesce(posting_on, {quoted(domain.dated)}), '%Y-%m'), currency, count(*),
                    CAST(sum({quoted(domain.amount)}) AS BIGINT)
-            FROM {table(domain.name, system)}
+            FROM {records(lake, domain.name, system)}
             WHERE refused IS NULL AND NOT is_deleted AND coalesce({domain.counts_when}, false)
             GROUP BY ALL ORDER BY ALL""")
     ]
@@ -50,7 +50,8 @@ def checks(
 def _agrees(lake: Lake, domain: Domain, pair: tuple[str, str]) -> Check:
     a, b = pair
     sides = [
-        lake.row(f"SELECT count(*) FROM {table(domain.name, s)} WHERE refused IS NULL AND NOT is_deleted") for s in pair
+        lake.row(f"SELECT count(*) FROM {records(lake, domain.name, s)} WHERE refused IS NULL AND NOT is_deleted")
+        for s in pair
     ]
     which = f"system_a = {text(a)} AND system_b = {text(b)} AND kind IN {DISAGREEMENTS}"
     rows = lake.rows(f"""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from sync_pipelines.domains import Domain, Field
-from sync_pipelines.engine.conform import held, table
+from sync_pipelines.engine.conform import held
 from sync_pipelines.engine.lake import Lake
-from sync_pipelines.engine.match import doubts
+from sync_pipelines.engine.match import open_doubts
 from sync_pipelines.engine.period import CLOSED_PERIOD
 from sync_pipelines.engine.plan import held_back
 from sync_pipelines.engine.reference import resolved
@@ -105,7 +105,7 @@ def _context(lake: Lake, domain: Domain, system: str, row: str) -> str:
 def _live(lake: Lake, domain: Domain, system: str) -> str:
     """The records of a system that are compared; `counts` says which of them are in its control totals."""
     counts = f"coalesce({domain.counts_when}, false) AS counts"
-    return f"(SELECT *, {counts} FROM ({resolved(lake, domain, system)}) WHERE refused IS NULL AND NOT is_deleted)"
+    return f"(SELECT *, {counts} FROM {resolved(lake, domain, system)} WHERE refused IS NULL AND NOT is_deleted)"
 
 
 def _compare(
@@ -233,9 +233,9 @@ def _find_missing(lake: Lake, domain: Domain, settings: DomainSettings, other: s
         INSERT INTO found
         WITH waiting AS ({_waiting(lake, domain, other)}),
         there AS (SELECT l.link_id, t.refused IS NOT NULL AS is_aside, NOT is_aside AND NOT t.is_deleted AS lives
-                  FROM links l JOIN {table(domain.name, other)} t ON t.record_id = l.record_id
+                  FROM links l JOIN {resolved(lake, domain, other)} t ON t.record_id = l.record_id
                   WHERE l.domain = {text(domain.name)} AND l.system = {text(other)}),
-        doubt AS (SELECT DISTINCT link_id FROM {doubts(domain.name)}
+        doubt AS (SELECT DISTINCT link_id FROM {open_doubts(lake, domain.name)}
                   WHERE system = {text(other)} OR (kind = 'duplicate' AND system = {text(leader)}))
         SELECT CASE WHEN {before} THEN {text(BEFORE_CUT_OVER)} ELSE {_kind("missing")} END,
                {text(leader)}, a.record_id, {text(other)}, NULL, l.link_id, a.label, NULL, NULL, NULL,
@@ -267,13 +267,13 @@ def _waiting(lake: Lake, domain: Domain, target: str) -> str:
 
 def _find_unknown(lake: Lake, domain: Domain, settings: DomainSettings, other: str) -> None:
     """Records that another system has and that no leading record accounts for; doubts are told as doubts."""
-    doubt = f"SELECT record_id FROM {doubts(domain.name)} WHERE system = {text(other)} AND kind"
+    doubt = f"SELECT record_id FROM {open_doubts(lake, domain.name)} WHERE system = {text(other)} AND kind"
     lake.db.execute(f"""
         INSERT INTO found
         WITH lead AS (SELECT o.record_id AS follower, t.refused IS NOT NULL AS is_aside,
                              NOT is_aside AND NOT t.is_deleted AS lives
                       FROM links o JOIN links l ON l.domain = o.domain AND l.link_id = o.link_id
-                      JOIN {table(domain.name, settings.leader)} t ON t.record_id = l.record_id
+                      JOIN {resolved(lake, domain, settings.leader)} t ON t.record_id = l.record_id
                       WHERE o.domain = {text(domain.name)} AND o.system = {text(other)}
                         AND l.system = {text(settings.leader)})
         SELECT CASE WHEN before THEN {text(BEFORE_CUT_OVER)} ELSE 'unknown' END,
@@ -299,12 +299,12 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
         lake.db.execute(f"""
             INSERT INTO found
             WITH doubt AS (
-                SELECT kind, record_id, {_explained(domain, settings, system)} AS is_explained,
+                SELECT kind, record_id, {_explained(lake, domain, settings, system)} AS is_explained,
                        min(candidate_id) AS candidate_id, min(link_id) AS link_id,
                        min(label) AS label,
                        min(reason) || coalesce(': ' || string_agg(DISTINCT candidate_label, ', '), '') AS reason,
                        max(amount_minor) AS open_minor, max(currency) AS open_currency
-                FROM {doubts(domain.name)} d WHERE system = {text(system)} GROUP BY kind, record_id
+                FROM {open_doubts(lake, domain.name)} d WHERE system = {text(system)} GROUP BY kind, record_id
                 HAVING kind <> 'duplicate' OR record_id < min(candidate_id)
             ), loose AS (
                 SELECT b.record_id, {_context(lake, domain, system, "b")} FROM {_live(lake, domain, system)} b
@@ -320,9 +320,9 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
         """)
 
 
-def _explained(domain: Domain, settings: DomainSettings, system: str) -> str:
+def _explained(lake: Lake, domain: Domain, settings: DomainSettings, system: str) -> str:
     """Whether a match is only ambiguous because one of its sides is there twice, which is told already."""
-    twice = f"SELECT record_id FROM {doubts(domain.name)} WHERE kind = 'duplicate' AND system = "
+    twice = f"SELECT record_id FROM {open_doubts(lake, domain.name)} WHERE kind = 'duplicate' AND system = "
     return (
         f"kind = 'ambiguous' AND (record_id IN ({twice}{text(system)})"
         f" OR bool_and(candidate_id IN ({twice}{text(settings.leader)})))"
@@ -334,7 +334,7 @@ def _take_quarantined(lake: Lake, domain: Domain, system: str) -> None:
         INSERT INTO found
         SELECT 'quarantined', {text(system)}, r.record_id, NULL, NULL, NULL, r.label, NULL, NULL, NULL,
                {_context(lake, domain, system, "r")}, r.refused, true, NULL, NULL, NULL
-        FROM {table(domain.name, system)} r WHERE r.refused IS NOT NULL AND r.is_deleted IS NOT TRUE
+        FROM {resolved(lake, domain, system)} r WHERE r.refused IS NOT NULL AND r.is_deleted IS NOT TRUE
     """)
 
 

@@ -31,14 +31,15 @@ def pointing(lake: Lake, domain: str, system: str) -> str:
     )
     if not lake.columns(merged(domain)):
         return f"SELECT record_id, link_id AS own_id, link_id, is_open FROM ({known})"
+    survivors = lake.at_hand(f"FROM {merged(domain)}")
     return (
         f"SELECT k.record_id, k.link_id AS own_id, coalesce(m.survivor_id, k.link_id) AS link_id, k.is_open"
-        f" FROM ({known}) k LEFT JOIN {merged(domain)} m ON m.link_id = k.link_id"
+        f" FROM ({known}) k LEFT JOIN {survivors} m ON m.link_id = k.link_id"
     )
 
 
 def resolved(lake: Lake, domain: Domain, system: str) -> str:
-    """A SELECT of a system's canonical records whose references are link ids, so that systems compare.
+    """A relation of a system's canonical records whose references are link ids, so that systems compare.
 
     Every field of the domain is a column of it; those that the system does not hold are null. Records that
     were set aside are among them, with the reason in `refused`.
@@ -53,4 +54,4 @@ def resolved(lake: Lake, domain: Domain, system: str) -> str:
         for f in references
     )
     columns = ", ".join(f"{value} AS {quoted(name)}" for name, value in select.items())
-    return f"SELECT {columns}, t.refused FROM {table(domain.name, system)} t{joins}"
+    return lake.at_hand(f"SELECT {columns}, t.refused FROM {table(domain.name, system)} t{joins}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,13 @@ class Lake:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self.db = db
         self._known: dict[tuple[str, str], str] = {}
+        self._cursors: dict[tuple[str, str], Cursor | None] = {}
         self._shown: dict[tuple[str, str], Shape] = {}
         self._columns: dict[str, set[str]] | None = None
         """Of tables that were asked for in the transaction that is under way: nobody else can change them."""
+        self._numbers = count(1)
+        self._at_hand: dict[str, str] = {}
+        """By query, the session's tables that hold its rows for the transaction that is under way."""
 
     @classmethod
     def open(cls, *, catalog: str, data: str | Path, memory_limit: str = "", threads: int = 0) -> Lake:
@@ -89,6 +94,20 @@ class Lake:
             self._columns[table] = {name for name, _ in self._described(table)}
         return self._columns[table]
 
+    def at_hand(self, query: str) -> str:
+        """A query's rows as a relation to select from, kept in the session while the transaction under way lasts.
+
+        Each mention of a lake's table in a statement asks the catalog for it anew, and costs ten times what the rows of
+        a small one do. Outside of a transaction it is the query itself.
+        """
+        if self._columns is None:
+            return f"({query})"
+        if query not in self._at_hand:
+            name = quoted(f"at hand {next(self._numbers)}")
+            self.db.execute(f"CREATE TEMP TABLE {name} AS {query}")
+            self._at_hand[query] = name
+        return self._at_hand[query]
+
     def snapshot(self) -> int:
         """The lake's newest snapshot: what a plan was made from."""
         return int(self.row("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0])
@@ -124,7 +143,8 @@ class Lake:
             raise
         finally:
             self._columns = None
-        self.db.execute("COMMIT")
+            left, self._at_hand = list(self._at_hand.values()), {}
+        self.db.execute("".join(f"DROP TABLE {name};" for name in left) + "COMMIT")
 
     @contextmanager
     def single_threaded(self) -> Iterator[None]:
@@ -141,6 +161,7 @@ class Lake:
     def cursor(self, system: str, object: str) -> Cursor | None:
         """How far an object has been read. Asking begins a new look at what the log holds of it."""
         self._known.pop((system, object), None)
+        self._cursors.pop((system, object), None)
         return self._newest_cursor(system, object)
 
     def news_at(self, system: str) -> dict[str, datetime]:
@@ -191,13 +212,14 @@ class Lake:
                     [system, object, at, run_id],
                 )
             self.db.execute("INSERT INTO lake.cursor_log VALUES (?, ?, ?, ?, ?)", [system, object, told, at, run_id])
+        self._cursors[(system, object)] = json.loads(told)
 
     def _newest_cursor(self, system: str, object: str) -> Cursor | None:
-        found = self.rows(
-            "SELECT cursor FROM lake.cursor_log WHERE system = ? AND object = ? ORDER BY rowid DESC LIMIT 1",
-            (system, object),
-        )
-        return json.loads(found[0][0]) if found else None
+        if (system, object) not in self._cursors:
+            newest = "SELECT arg_max(cursor, rowid) FROM lake.cursor_log WHERE system = ? AND object = ?"
+            (told,) = self.row(newest, (system, object))
+            self._cursors[(system, object)] = json.loads(told) if told else None
+        return self._cursors[(system, object)]
 
     def append_tombstones(
         self, system: str, object: str, record_ids: Sequence[str], *, run_id: str, at: datetime
@@ -295,16 +317,30 @@ class Lake:
             )
 
     def replace(self, table: str, sql: str) -> bool:
-        """Make a table hold exactly a query's rows; an unchanged table is left alone, and False comes back."""
+        """Make a table hold exactly a query's rows; an unchanged table is left alone, and False comes back.
+
+        Its rows are exchanged where its columns are the same: a table made anew has every session read the whole
+        catalog again. What was at hand of it before no longer is.
+        """
         self.db.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {sql}")
         same_columns = self._described("fresh") == self._described(table)
         changed = not same_columns or self._fingerprint("fresh") != self._fingerprint(table)
-        if changed:
+        if changed and same_columns:
+            with self.transaction() if self._columns is None else nullcontext():
+                self.db.execute(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM fresh")
+        elif changed:
             self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM fresh")
-            if self._columns is not None:
-                self._columns.pop(table, None)
+        if changed:
+            self._forget(table)
         self.db.execute("DROP TABLE fresh")
         return changed
+
+    def _forget(self, table: str) -> None:
+        """What the transaction under way knows of a table holds no longer."""
+        if self._columns is not None:
+            self._columns.pop(table, None)
+        for query in [each for each in self._at_hand if table in each]:
+            self.db.execute(f"DROP TABLE {self._at_hand.pop(query)}")
 
     def keep_findings(self, run_id: str, domain: str) -> None:
         """Append the session's `found` to the findings; those of a step that is repeated in a run replace its own."""

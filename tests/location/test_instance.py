@@ -10,8 +10,10 @@ import dagster as dg
 import psycopg
 import pytest
 import yaml
+from sqlalchemy import Engine, event
 
 from resources.instance import ensure_database, write_dagster_home
+from resources.loop import keep_connections
 from sync_pipelines.ledger import address
 from sync_pipelines.ledger.embedded import Embedded
 
@@ -49,6 +51,31 @@ def test_a_run_is_stored_in_the_embedded_server(
 
     assert record is not None
     assert record.is_success
+
+
+def test_a_process_that_keeps_its_connections_opens_a_handful_for_a_whole_run(
+    tmp_path: Path, postgres: Embedded, new_database: Callable[..., str]
+) -> None:
+    home = write_dagster_home(tmp_path, postgres.psycopg2_url(new_database()))
+    opened: list[object] = []
+
+    def count(connection: object, _: object) -> None:
+        opened.append(connection)
+
+    @dg.asset
+    def number() -> int:
+        return 1
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        keep_connections(instance)
+        event.listen(Engine, "connect", count)
+        try:
+            run = dg.materialize([number], instance=instance)
+        finally:
+            event.remove(Engine, "connect", count)
+
+    assert run.success
+    assert 0 < len(opened) < 10
 
 
 def test_a_missing_database_is_created_and_a_present_one_is_kept(

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +40,47 @@ def test_a_table_whose_columns_change_is_replaced(lake: Lake) -> None:
     assert lake.replace("lake.shop", "SELECT 1 AS id, NULL AS name")
     assert lake.columns("lake.shop") == {"id", "name"}
     assert lake.columns("lake.nowhere") == set()
+
+
+def test_the_rows_of_a_table_are_exchanged_without_making_it_anew(lake: Lake) -> None:
+    identity = "SELECT table_id FROM ducklake_table_info('lake') WHERE table_name = 'shop'"
+    lake.replace("lake.shop", "SELECT 1 AS id")
+    made = lake.row(identity)
+    lake.replace("lake.shop", "SELECT 2 AS id")
+
+    assert lake.row(identity) == made
+    assert lake.rows("FROM lake.shop") == [(2,)]
+
+
+def test_what_is_at_hand_is_made_once_and_ends_with_its_transaction(lake: Lake) -> None:
+    lake.replace("lake.shop", "SELECT 1 AS id")
+    with lake.transaction():
+        first, again = lake.at_hand("FROM lake.shop"), lake.at_hand("FROM lake.shop")
+        assert lake.rows(f"FROM {first}") == [(1,)]
+    left = lake.rows("SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'at hand%'")
+
+    assert first == again
+    assert left == []
+    assert lake.rows(f"FROM {lake.at_hand('FROM lake.shop')}") == [(1,)]
+
+
+def test_what_is_at_hand_of_a_table_is_made_again_once_the_table_is_replaced(lake: Lake) -> None:
+    lake.replace("lake.shop", "SELECT 1 AS id")
+    lake.replace("lake.other", "SELECT 7 AS id")
+    with lake.transaction():
+        shop, other = lake.at_hand("FROM lake.shop"), lake.at_hand("FROM lake.other")
+        lake.replace("lake.shop", "SELECT 2 AS id")
+        assert lake.rows(f"FROM {lake.at_hand('FROM lake.shop')}") == [(2,)]
+        assert lake.at_hand("FROM lake.other") == other
+        assert lake.at_hand("FROM lake.shop") != shop
+
+
+def test_nothing_is_at_hand_after_a_transaction_that_failed(lake: Lake) -> None:
+    lake.replace("lake.shop", "SELECT 1 AS id")
+    with pytest.raises(duckdb.Error), lake.transaction():
+        lake.rows(f"SELECT error('no') FROM {lake.at_hand('FROM lake.shop')}")
+    with lake.transaction():
+        assert lake.rows(f"FROM {lake.at_hand('FROM lake.shop')}") == [(1,)]
 
 
 def test_a_snapshot_shows_the_lake_as_it_was(lake: Lake) -> None:
