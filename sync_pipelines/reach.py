@@ -49,20 +49,25 @@ class Reach:
     run_id: str
     met: set[str] = field(default_factory=set)
     """The systems of which this run knows that they are who they were."""
+    dated: set[str] = field(default_factory=set)
+    """The systems of which this run has told how long their version is still answered."""
 
     @contextmanager
     def asked(self, name: str, *, meet: bool = True) -> Iterator[System]:
         """A system, for one step. `RetryLater` while it is left alone; what the step runs into is remembered.
 
-        A system that was down gets one call, and the step only when that is answered. With `meet` it is made
-        certain, once a run, that the same organisation as ever is behind the credentials.
+        A system that was down gets one call, and the step only when that is answered. Without `meet` it is left to
+        the step to make certain whom it has asked, before anything of the answers is kept.
         """
         self._keep_window(name)
         circuit = self.ledger.admit(name, at=self.clock.now())
         if circuit.state is Phase.OPEN:
             raise RetryLater(_left_alone(circuit), after=self._seconds_to(circuit.retry_at))
         try:
-            self._meet(name, again=circuit.state is Phase.HALF_OPEN, meet=meet)
+            if circuit.state is Phase.HALF_OPEN:
+                self._recognise(name, self.systems.ask_once(name))
+            elif meet:
+                self.make_certain(name)
             yield self.systems[name]
         except RetryLater as later:
             self.lost(name, later)
@@ -70,6 +75,18 @@ class Reach:
         if circuit.state is Phase.HALF_OPEN:
             self.ledger.circuit_succeeded(name, at=self.clock.now())
             self.tell_outages()
+
+    def make_certain(self, name: str) -> None:
+        """Make sure, once a run, that the same organisation as ever is behind a system's credentials; else `Stop`.
+
+        Costs no call where the answers so far have told it: so a step that only reads asks first.
+        """
+        if name not in self.met:
+            self._recognise(name, self.systems[name].identity())
+        if name not in self.dated:
+            passport, today = self.systems[name].passport, self.clock.now().date()
+            self.ledger.save_checks(self.run_id, version_is_supported(name, passport, on=today))
+            self.dated.add(name)
 
     def lost(self, name: str, later: RetryLater) -> None:
         """A system asked for patience that no retry may take: leave it alone, and tell a person since when."""
@@ -108,15 +125,9 @@ class Reach:
                 f"{name} is in maintenance and not to be read until {_shown(until)}", after=self._seconds_to(until)
             )
 
-    def _meet(self, name: str, *, again: bool, meet: bool) -> None:
-        if not again and (not meet or name in self.met):
-            return
-        identity = self.systems.ask_once(name) if again else self.systems[name].identity()
+    def _recognise(self, name: str, identity: str) -> None:
         self.ledger.check_identity(name, identity)
         self.met.add(name)
-        if meet:
-            passport, today = self.systems[name].passport, self.clock.now().date()
-            self.ledger.save_checks(self.run_id, version_is_supported(name, passport, on=today))
 
     def _seconds_to(self, at: datetime | None) -> float | None:
         return None if at is None else max(0.0, (at - self.clock.now()).total_seconds())

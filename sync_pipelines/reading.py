@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from sync_pipelines import mappings
 from sync_pipelines.domains import DOMAINS
@@ -55,7 +56,7 @@ class Reading:
             period.keep(self.lake, target, sql=sql, legal_entities=entities)
 
     def _extract(self, system: str, object: str, *, prove: bool, whole: bool = False) -> Extraction:
-        with self.reach.asked(system) as opened:
+        with self.reach.asked(system, meet=False) as opened:
             began_at = self.reach.clock.now()
             extracted = extracting.extract(
                 self.lake,
@@ -66,6 +67,7 @@ class Reading:
                 clock=self.reach.clock,
                 prove=prove,
                 whole=whole,
+                certain=partial(self.reach.make_certain, system),
             )
         if opened.passport.looks_at > 1:
             self.reach.ledger.note_read(system, object, began_at)
@@ -98,6 +100,7 @@ class Reading:
         return [name for name in names if name not in news or begun[name] - news[name] >= late]
 
     def _look(self, system: str, names: Sequence[str]) -> None:
-        with self.reach.asked(system) as opened:
+        with self.reach.asked(system, meet=False) as opened:
             changed = opened.changed({name: self.lake.cursor(system, name) for name in names})
+            self.reach.make_certain(system)
         self._changed[system] |= {name: name in changed for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from sync_pipelines.clock import Clock
 from sync_pipelines.engine.lake import Lake
 from sync_pipelines.engine.outcome import Check, Extraction, Result
 from sync_pipelines.engine.port import Counting, Cursor, Deletes, Page, Shape, System
-from sync_pipelines.errors import SyncError
+from sync_pipelines.errors import FixConfiguration, MalformedPage, SyncError
 
 GATHERED_BYTES = 16 * 1024 * 1024
 GATHERED_TIME = timedelta(seconds=30)
@@ -29,8 +29,12 @@ def extract(
     clock: Clock,
     prove: bool,
     whole: bool = False,
+    certain: Callable[[], None] = lambda: None,
 ) -> Extraction:
     """Append an object's changes since its cursor; with `prove`, also look for deletes and count.
+
+    `certain` raises where the system is not the one that it was. It is asked after the first answer, which may have
+    told that, and before anything is kept.
 
     With `whole` every record is read again: a computed field may change without its record's time of change, and
     a change may be missing in what a system tells of changes. What such a read tells needs no sweep beside it.
@@ -43,7 +47,7 @@ def extract(
     is_whole = whole or since is None
     sweeps = prove and system.passport.deletes is Deletes.SWEEP
     live: set[str] | None = set() if is_whole and sweeps else None
-    course = _Course(lake, system, object, shape, run_id, clock)
+    course = _Course(lake, system, object, shape, run_id, clock, certain)
     course.append(None if whole else since, live=live)
     if sweeps:
         course.sweep(live=live)
@@ -100,6 +104,7 @@ class _Course:
     shape: Shape
     run_id: str
     clock: Clock
+    certain: Callable[[], None]
     read: int = 0
     appended: int = 0
     deleted: int = 0
@@ -111,7 +116,8 @@ class _Course:
         """
         held = self.lake.cursor(self.system.name, self.object) if since is None else None
         with self.lake.single_threaded():
-            for page in _gathered(self.system.read(self.object, self.shape, since), self.clock):
+            pages = _of_known(self.system.read(self.object, self.shape, since), self.certain)
+            for page in _gathered(pages, self.clock):
                 self.read += len(page.record_ids)
                 if live is not None:
                     live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
@@ -131,6 +137,18 @@ class _Course:
         gone = [each for each in absent if each not in found]
         self.lake.append_tombstones(self.system.name, self.object, gone, run_id=self.run_id, at=self.clock.now())
         self.deleted += len(gone)
+
+
+def _of_known(pages: Iterator[Page], certain: Callable[[], None]) -> Iterator[Page]:
+    """The pages, once it is certain whose they are. What is wrong with one may only be that it is somebody else's."""
+    try:
+        for page in pages:
+            certain()
+            yield page
+    except (FixConfiguration, MalformedPage):
+        certain()
+        raise
+    certain()
 
 
 def _gathered(pages: Iterator[Page], clock: Clock) -> Iterator[Page]:

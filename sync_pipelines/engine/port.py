@@ -243,7 +243,10 @@ class System(Protocol):
     calls: Calls
 
     def identity(self) -> str:
-        """The organisation behind the credentials, stable over time ("00D…", "acct_…", a database id)."""
+        """The organisation behind the credentials, stable over time ("00D…", "acct_…", a database id).
+
+        It is asked once a run, after the first answer: where answers have told it, it costs no call.
+        """
         ...
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:

@@ -84,7 +84,7 @@ class S4hanaFacts(StandIn):
 
     def lose(self) -> None:
         """What arrives late would find its session ended, were its user not at work in between."""
-        self.system.identity()
+        self.system.count(self.object)
         super().lose()
 
     def strike(self, fault: str, *, times: int | None = None, writes: bool = False) -> None:

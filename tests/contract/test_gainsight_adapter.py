@@ -219,6 +219,26 @@ def test_a_tenant_that_takes_times_for_those_of_another_zone_is_found_out(tenant
         tenant.adapter.identity()
 
 
+def test_a_read_by_time_that_finds_the_last_company_shows_that_none_is_missed(tenant: Tenant) -> None:
+    tenant.fill("Company", 2)
+    _, cursor = tenant.read()
+    tenant.read(since=cursor)
+    tenant.spent()
+
+    assert (tenant.adapter.identity(), tenant.spent()) == ("gainsight.test", {})
+
+
+def test_a_read_by_times_of_a_zone_in_which_changes_are_missed_shows_nothing(tenant: Tenant) -> None:
+    tenant.fill("Company", 2, at=NOW - timedelta(days=1))
+    _, cursor = tenant.read()
+    tenant.settings(filter_zone="America/Los_Angeles")
+    tenant.fill("Company", 2, first=20)
+    tenant.read(since=cursor)
+
+    with pytest.raises(FixConfiguration, match="another zone than UTC"):
+        tenant.adapter.identity()
+
+
 def test_a_token_is_asked_for_once_and_renewed_before_its_day_is_over() -> None:
     tenant = Tenant(client_id="sandbox-client", client_secret="sandbox-secret")
     tenant.read()

@@ -310,6 +310,13 @@ def test_a_wrong_password_is_for_a_person(s4: System) -> None:
         s4.open(password="wrong").identity()
 
 
+def test_any_answer_tells_which_system_it_is_of(s4: System) -> None:
+    s4.system.count(PARTNER)
+    before = s4.system.calls.total
+
+    assert (s4.system.identity(), s4.system.calls.total) == ("S4H_100", before)
+
+
 def test_the_system_is_known_by_its_name_and_client(s4: System) -> None:
     first = s4.system.identity()
     s4.sandbox.vendor.admin("settings", {"sid": "S4Q"})

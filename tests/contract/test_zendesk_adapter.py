@@ -118,6 +118,20 @@ def test_the_account_behind_the_credentials_is_told_and_a_sandbox_is_another(des
     assert (before, desk.adapter.identity()) == ("meridian.zendesk.com", "meridian1620000000.zendesk.com")
 
 
+def test_rows_tell_the_account_that_they_are_of(desk: Desk) -> None:
+    desk.organizations(2)
+    desk.read()
+    desk.spent()
+    before = desk.adapter.identity()
+    spent = desk.spent()
+    desk.settings(subdomain="meridian1620000000")
+    desk.adapter.write([create(9)])
+    desk.read()
+
+    assert (before, spent) == ("meridian.zendesk.com", {})
+    assert desk.adapter.identity() == "meridian1620000000.zendesk.com"
+
+
 def test_a_full_read_costs_a_call_for_each_thousand_and_a_read_without_news_one(desk: Desk) -> None:
     for hour in range(1, 4):
         desk.organizations(900, first=hour * 1000, at=NOW - timedelta(hours=10 - hour))

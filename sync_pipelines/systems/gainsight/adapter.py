@@ -94,6 +94,8 @@ class Gainsight:
         self._wire = wire
         self._host = host
         self._clock = clock
+        self._misses_none = False
+        """Whether a read by time has found what must be there: in a zone that hides changes it would not."""
 
     def share_pace(self, turns: Turns) -> None:
         self._wire.budget.share(turns)
@@ -101,8 +103,11 @@ class Gainsight:
     def identity(self) -> str:
         """The host, as no answer names the tenant: each has its own, and a key is good for one tenant only.
 
-        The calls that show the credentials to be good also show whether times of conditions are taken as UTC.
+        A read that finds what it must find, or else two calls, show the credentials to be good and also whether times
+        of conditions are taken as UTC.
         """
+        if self._misses_none:
+            return self._host
         query = Query(partial(self._query, OBJECT), [])
         for _ in range(_LOOKS):
             newest = query.newest()
@@ -118,9 +123,11 @@ class Gainsight:
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """What changed since the cursor, less the overlap, oldest change first."""
-        at = None if since is None else int(since["at"]) - self.passport.overlap_seconds * 1000
-        newest = 0 if since is None else int(since["at"])
+        newest = done = 0 if since is None else int(since["at"])
+        at = None if since is None else done - self.passport.overlap_seconds * 1000
         for rows in self._since(object, list(shape), at):
+            if object == OBJECT and at is not None:
+                self._misses_none |= at <= rows[0].at <= done
             newest = max(newest, rows[-1].at)
             yield page(rows, {"at": newest})
 

@@ -57,13 +57,16 @@ class Gateway:
         )
 
     def system(self) -> str:
-        """System and client, as the session's cookie is named after them ("S4H_100")."""
-        with self._lock:
-            self._token = self._fetched("API_BUSINESS_PARTNER")
-        names = [cookie.name for cookie in self._wire.session.cookies if cookie.name.startswith(_COOKIE)]
+        """System and client ("S4H_100"), as any answer names the cookie of its session after them."""
+        if not self._sessions():
+            self._known_token("API_BUSINESS_PARTNER")
+        names = self._sessions()
         if not names:
             raise MalformedPage(f"{self._wire.name} does not say which system this is: it opened no session")
-        return names[0].removeprefix(_COOKIE)
+        return names[-1].removeprefix(_COOKIE)
+
+    def _sessions(self) -> list[str]:
+        return [cookie.name for cookie in self._wire.session.cookies if cookie.name.startswith(_COOKIE)]
 
     def _known_token(self, service: str) -> str:
         with self._lock:

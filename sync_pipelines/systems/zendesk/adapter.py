@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -34,7 +33,7 @@ from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split
 from sync_pipelines.systems.zendesk import slot
 from sync_pipelines.systems.zendesk.answer import API_VERSION, classify
-from sync_pipelines.systems.zendesk.export import EXPORT_MAX, HELD_BACK, Exports, got, splitter_of
+from sync_pipelines.systems.zendesk.export import EXPORT_MAX, HELD_BACK, Exports, got, host_of, splitter_of
 from sync_pipelines.systems.zendesk.job import Jobs
 from sync_pipelines.systems.zendesk.write import EXTERNAL_ID, OBJECT, Writer
 
@@ -118,10 +117,12 @@ class Zendesk:
         self._wire.budget.share(turns)
 
     def identity(self) -> str:
-        """The host that the account itself names ("acme.zendesk.com"); a sandbox has a host of its own."""
+        """The host in the account's own addresses ("acme.zendesk.com"), of a row or the user; a sandbox has its own."""
+        if self._exports.host:
+            return self._exports.host
         body = got(self._wire, "users/me", {}).content
         try:
-            host = urlsplit(msgspec.json.decode(body, type=_Me).user.url).hostname
+            host = host_of(msgspec.json.decode(body, type=_Me).user.url)
         except msgspec.MsgspecError:
             host = None
         if not host:
@@ -249,7 +250,8 @@ class Zendesk:
         """Records by ids or external ids, a hundred a call, as they are now."""
         for start in range(0, len(values), BATCH_MAX):
             where = {key: ",".join(values[start : start + BATCH_MAX])}
-            yield splitter_of(object).split(got(self._wire, f"{object}/show_many", where).content)
+            page = splitter_of(object).split(got(self._wire, f"{object}/show_many", where).content)
+            yield self._exports.noted(page)
 
 
 class _User(msgspec.Struct):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -26,7 +27,7 @@ HELD_BACK = 60
 """Seconds before now that no export shows, and in which none may start."""
 CLOCKS_DIFFER = HELD_BACK + 300
 """Seconds before our now in which an export may not start, if the server's clock is late."""
-_KEYS = {"id": int, "updated_at": str}
+_KEYS = {"id": int, "updated_at": str, "url": str | None}
 _SPLITTERS = {
     "organizations": Splitter(("organizations",), {**_KEYS, "deleted_at": str | None}),
     "tickets": Splitter(("tickets",), {**_KEYS, "status": str | None, "generated_timestamp": int | None}),
@@ -50,6 +51,8 @@ class Exports:
         self._wire = wire
         self._clock = clock
         self._resumes_at: float = 0.0
+        self.host: str | None = None
+        """That of the account, as the last row that came named its own address."""
 
     def organizations(self, start: int) -> Iterator[Exported]:
         """From a Unix second on; where a second holds more than a page, everything by list, and on after it."""
@@ -116,7 +119,7 @@ class Exports:
     def _list(self, path: str, splitter: Splitter) -> Iterator[Split]:
         def fetch(after: str) -> Split:
             where = {"page[size]": LIST_MAX, **({"page[after]": after} if after != _FIRST else {})}
-            return splitter.split(got(self._wire, path, where).content)
+            return self.noted(splitter.split(got(self._wire, path, where).content))
 
         return NextLink(fetch, _following).pages(_FIRST)
 
@@ -128,11 +131,16 @@ class Exports:
             if start < self._clock.now().timestamp() - CLOCKS_DIFFER:
                 raise FixConfiguration(f"{self._wire.name} gives no export of organizations: {error}") from None
             return splitter_of("organizations").split(b'{"organizations": []}')
-        return splitter_of("organizations").split(response.content)
+        return self.noted(splitter_of("organizations").split(response.content))
 
     def _by_cursor(self, where: Mapping[str, Any], *, live: bool = False) -> Split:
         wanted = {**where, "exclude_deleted": "true"} if live else where
-        return splitter_of("tickets").split(self._paced("incremental/tickets/cursor", wanted).content)
+        return self.noted(splitter_of("tickets").split(self._paced("incremental/tickets/cursor", wanted).content))
+
+    def noted(self, page: Split) -> Split:
+        """A page that has come, with the account noted that it is of."""
+        self.host = next((host_of(url) for url in reversed(page.columns.get("url", [])) if url), self.host)
+        return page
 
     def _paced(self, path: str, where: Mapping[str, Any]) -> requests.Response:
         """An export, after the wait that the headers of the last one asked for: exports have a limit of their own."""
@@ -159,6 +167,11 @@ def _sent(wire: Wire, path: str, where: Mapping[str, Any]) -> requests.Response:
 
 
 _FIRST = "the first page"
+
+
+def host_of(url: str) -> str | None:
+    """The host that an account's own addresses name ("acme.zendesk.com")."""
+    return urlsplit(url).hostname
 
 
 def splitter_of(object: str) -> Splitter:

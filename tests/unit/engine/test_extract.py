@@ -11,7 +11,7 @@ import pytest
 from sync_pipelines.engine.extract import GATHERED_TIME, extract
 from sync_pipelines.engine.outcome import Check, Extraction, Result
 from sync_pipelines.engine.port import Counting, Cursor, Deletes, Page, Shape
-from sync_pipelines.errors import RetryLater
+from sync_pipelines.errors import FixConfiguration, RetryLater, Stop
 from sync_pipelines.lake import Lake
 from sync_pipelines.testing.memory import PASSPORT, MemorySystem
 
@@ -105,6 +105,47 @@ def test_everything_is_read_at_first_and_only_changes_afterwards(lake: Lake) -> 
 
     assert [(each.read, each.appended) for each in (first, then, quiet)] == [(3, 3), (2, 2), (0, 0)]
     assert live(lake) == {"a", "b", "c", "d"}
+
+
+class Stranger(MemorySystem):
+    """Another system than it was, as far as its identity tells; `asked` are the calls before that was looked at."""
+
+    asked: int | None = None
+
+    def certain(self) -> None:
+        self.asked = self.calls.total if self.asked is None else self.asked
+        raise Stop("it is another one")
+
+
+class Foreign(Stranger):
+    """Another one that does not even know what is asked for."""
+
+    def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
+        raise FixConfiguration("there is no such object")
+        yield
+
+
+@pytest.mark.parametrize(("names", "kind"), [("abc", Stranger), ("", Stranger), ("", Foreign)])
+def test_nothing_is_kept_of_a_system_that_is_another_one(lake: Lake, names: str, kind: type[Stranger]) -> None:
+    source = system(*names, kind=kind)
+
+    with pytest.raises(Stop, match="another one"):
+        extract(
+            lake, source, object="account", shape=SHAPE, run_id="r", clock=CLOCK, prove=True, certain=source.certain
+        )
+
+    assert (live(lake), commits(lake), lake.cursor("memory", "account")) == (set(), 0, None)
+
+
+def test_whose_the_answers_are_is_asked_once_the_first_has_come_and_may_have_told_it(lake: Lake) -> None:
+    source = system("a", kind=Stranger)
+
+    with pytest.raises(Stop):
+        extract(
+            lake, source, object="account", shape=SHAPE, run_id="r", clock=CLOCK, prove=True, certain=source.certain
+        )
+
+    assert source.asked == 1
 
 
 def test_calls_are_counted_by_extraction(lake: Lake) -> None:
