@@ -37,11 +37,10 @@ def numbers(lake: Lake, domains: Mapping[str, Held]) -> str:
     if not told:
         return NUMBERS
     each = " UNION ALL ".join(f"SELECT upper(number) AS number, {COLUMN} FROM {place}" for place in told)
-    known = lake.at_hand(
+    return (
         f"SELECT number, min({COLUMN}) AS deal FROM ({each}) WHERE number IS NOT NULL"
         f" GROUP BY number HAVING count(DISTINCT {COLUMN}) = 1"
     )
-    return f"FROM {known}"
 
 
 def told(lake: Lake, domain: str, system: str, known: str = NUMBERS) -> str:
@@ -51,7 +50,7 @@ def told(lake: Lake, domain: str, system: str, known: str = NUMBERS) -> str:
         return "SELECT CAST(NULL AS VARCHAR) AS record_id, CAST(NULL AS VARCHAR) AS deal WHERE false"
     return (
         f"SELECT t.record_id, coalesce(n.deal, t.{COLUMN}) AS deal FROM {records(lake, domain, system)} t"
-        f" LEFT JOIN ({known}) n ON n.number = upper(t.{COLUMN}) WHERE t.{COLUMN} IS NOT NULL"
+        f" LEFT JOIN {lake.at_hand(known)} n ON n.number = upper(t.{COLUMN}) WHERE t.{COLUMN} IS NOT NULL"
     )
 
 

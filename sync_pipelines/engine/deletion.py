@@ -82,6 +82,8 @@ def take_back(lake: Lake, domain: Domain, system: str) -> None:
 
 def rehang(lake: Lake, domain: Domain, leader: str, *, system: str) -> None:
     """What hangs on a leading record that is gone goes to a living one that it names: as counterpart or by its key."""
+    if not lake.rows(f"SELECT 1 FROM members WHERE system = {text(system)} AND {_is_orphan('link_id')} LIMIT 1"):
+        return
     rule = own_key(domain)
     keys = [("counterpart_id", "record_id", "counterpart_id", "true")]
     if all(knows(lake, domain, rule, each) for each in (leader, system)):

@@ -86,11 +86,11 @@ def match(lake: Lake, domain: Domain, settings: DomainSettings) -> Verdict:
         deletion.let_go(lake, domain, system)
         deletion.take_back(lake, domain, system)
         deletion.rehang(lake, domain, leader, system=system)
-        _stage(lake, domain, leader, system)
-        for rule in _rules(domain, lake, (leader, system)):
-            _apply_exact(lake, rule, system=system)
-        if (alike := ALIKE_DOMAINS.get(domain.name)) is not None:
-            _apply_alike(lake, alike, system=system)
+        if _stage(lake, domain, leader, system):
+            for rule in _rules(domain, lake, (leader, system)):
+                _apply_exact(lake, rule, system=system)
+            if (alike := ALIKE_DOMAINS.get(domain.name)) is not None:
+                _apply_alike(lake, alike, system=system)
     _anchor(lake, leader)
     merge.follow(lake, domain, leader)
     for system in settings.systems:
@@ -137,14 +137,15 @@ def link_id(domain: str, leader: str, record_id: str) -> str:
     return f"{text(domain + '-')} || substr(sha256({text(f'{domain}|{leader}|')} || {record_id}), 1, 16)"
 
 
-def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> None:
-    """The records of a system that no link holds yet; one that was set aside can still be recognised."""
+def _stage(lake: Lake, domain: Domain, leader: str, system: str) -> bool:
+    """The records of a system that no link holds yet, if any; one that was set aside can still be recognised."""
     lake.db.execute(f"""
         CREATE OR REPLACE TEMP TABLE followers AS
             SELECT * FROM {resolved(lake, domain, system)}
             WHERE NOT is_deleted
               AND record_id NOT IN (SELECT record_id FROM members WHERE system = {text(system)});
     """)
+    return bool(lake.rows("SELECT 1 FROM followers LIMIT 1"))
 
 
 @dataclass(frozen=True, slots=True)

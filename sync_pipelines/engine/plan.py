@@ -97,6 +97,9 @@ NOTHING = {"nothing": "is meant"}
 """What the macro `nothing()` puts in a body where a null is to be sent."""
 
 
+NOTHING_HELD = "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false"
+
+
 def held_back(domain: str, target: str) -> str:
     """The lake table of what a plan did not write, and why."""
     return f"lake.{quoted(f'held_{domain}_{target}')}"
@@ -126,10 +129,12 @@ def plan(
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
     if not fields:
-        lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false")
+        lake.replace(held_back(domain.name, target), NOTHING_HELD)
         return [], 0
     _board(lake, domain, settings, fields, target=target, clearing=clearing)
-    _want(lake, domain, settings, fields, target=target, today=today or {})
+    if not _want(lake, domain, settings, fields, target=target, today=today or {}):
+        lake.replace(held_back(domain.name, target), NOTHING_HELD)
+        return [], 0
     _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
     deals = told(lake, domain.name, settings.leader, numbers)
     lake.db.execute(f"CREATE OR REPLACE TEMP TABLE deals AS {deals}")
@@ -285,8 +290,8 @@ def _want(
     *,
     target: str,
     today: Mapping[str, date],
-) -> None:
-    """Which rows are to be written, and how, whatever stands in the way; what is voided moves today."""
+) -> bool:
+    """Which rows are to be written, and how, whatever stands in the way, if any; what is voided moves today."""
     changed = " OR ".join(_wants(f) for f in fields)
     create, update, void = (str(target in each).lower() for each in (settings.create, settings.update, settings.void))
     leader, own = (records(lake, domain.name, each) for each in (settings.leader, target))
@@ -313,6 +318,7 @@ def _want(
             FROM chosen LEFT JOIN days ON of_entity = in_entity
             WHERE operation IS NOT NULL
         """)
+    return bool(lake.rows("SELECT 1 FROM wanted LIMIT 1"))
 
 
 def _judge(

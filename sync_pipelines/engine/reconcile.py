@@ -127,7 +127,19 @@ def _compare(
                {_days(lake, domain, pair)},
                list_filter([{disagreements}], lambda x: x IS NOT NULL) AS found, {_context(lake, domain, a, "a")}
         FROM m JOIN {_live(lake, domain, a)} a ON a.record_id = m.a_id
-               JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id;
+               JOIN {_live(lake, domain, b)} b ON b.record_id = m.b_id
+    """)
+    if lake.rows("SELECT 1 FROM compared WHERE len(found) > 0 LIMIT 1"):
+        _tell_differences(lake, domain, pair)
+    if domain.dated:
+        _find_moved(lake, pair)
+    return int(lake.row("SELECT count(*) FROM compared")[0])
+
+
+def _tell_differences(lake: Lake, domain: Domain, pair: tuple[str, str]) -> None:
+    """A finding for each field in which a compared pair disagrees, with what is known of why."""
+    a, b = pair
+    lake.db.execute(f"""
         INSERT INTO found
         WITH waiting AS ({_waiting(lake, domain, b)})
         SELECT {_kind("differs")},
@@ -140,10 +152,8 @@ def _compare(
         LEFT JOIN dead_letters w
             ON w.link_id = c.link_id AND w.target = f.target AND list_contains(w.fields, f.field) AND {_COUNTS}
         LEFT JOIN waiting_writes v
-            ON v.link_id = c.link_id AND v.target = f.target AND list_contains(v.fields, f.field);
+            ON v.link_id = c.link_id AND v.target = f.target AND list_contains(v.fields, f.field)
     """)
-    _find_moved(lake, pair)
-    return int(lake.row("SELECT count(*) FROM compared")[0])
 
 
 def _kind(otherwise: str) -> str:
@@ -295,7 +305,8 @@ def _take_doubts(lake: Lake, domain: Domain, settings: DomainSettings) -> None:
 
     It has an amount where the record is in a control total and no live leading record accounts for it.
     """
-    for system in settings.systems:
+    doubtful = {system for (system,) in lake.rows(f"SELECT DISTINCT system FROM {open_doubts(lake, domain.name)}")}
+    for system in [each for each in settings.systems if each in doubtful]:
         lake.db.execute(f"""
             INSERT INTO found
             WITH doubt AS (
