@@ -326,9 +326,8 @@ class Loop:
 
     def leave_out(self, subject: str, reason: str) -> None:
         """Note that a step of this run was not made, and that nothing it claims is checked."""
-        self.ledger.save_step(self.run_id, subject, {NOT_RUN: reason})
         unclaimed = claim.not_checked(claim.claims(self.topology, subject), subject, f"not run: {reason}")
-        self.ledger.save_checks(self.run_id, unclaimed)
+        self.ledger.save_step(self.run_id, subject, {NOT_RUN: reason}, unclaimed)
 
     def leave_out_rest(self, subjects: Collection[str], reason: str) -> None:
         """Note of the steps that a run was to make which of them it has not made."""
@@ -438,6 +437,5 @@ class Loop:
 
     def _kept(self, subject: str, told: Told) -> Told:
         """Keep what a step told, with its checks, for the summary and the report."""
-        self.ledger.save_step(self.run_id, subject, asdict(told))
-        self.ledger.save_checks(self.run_id, told.checks)
+        self.ledger.save_step(self.run_id, subject, asdict(told), told.checks)
         return told

@@ -133,9 +133,11 @@ class Ledger:
         with self._look() as connection:
             return runs.latest_runs(connection, most=most)
 
-    def save_step(self, run_id: str, subject: str, result: Mapping[str, Any]) -> None:
+    def save_step(self, run_id: str, subject: str, result: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
+        """Keep what a step told together with its checks; a repeated step replaces itself."""
         with self._change() as change:
             steps.save_step(change, run_id, subject, result)
+            steps.save_checks(change, run_id, checks)
 
     def steps(self, run_id: str) -> dict[str, Any]:
         with self._look() as connection:
