@@ -66,7 +66,7 @@ class Reach:
         try:
             if circuit.state is Phase.HALF_OPEN:
                 self._recognise(name, self.systems.ask_once(name))
-            elif meet:
+            if meet:
                 self.make_certain(name)
             yield self.systems[name]
         except RetryLater as later:

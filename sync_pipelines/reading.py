@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine import extract as extracting
 from sync_pipelines.engine import period
 from sync_pipelines.engine.outcome import Extraction
+from sync_pipelines.engine.port import System
 from sync_pipelines.lake import Lake
 from sync_pipelines.reach import Reach
 
@@ -56,7 +58,7 @@ class Reading:
             period.keep(self.lake, target, sql=sql, legal_entities=entities)
 
     def _extract(self, system: str, object: str, *, prove: bool, whole: bool = False) -> Extraction:
-        with self.reach.asked(system, meet=False) as opened:
+        with self._asked(system) as opened:
             began_at = self.reach.clock.now()
             extracted = extracting.extract(
                 self.lake,
@@ -72,6 +74,10 @@ class Reading:
         if opened.passport.looks_at > 1:
             self.reach.ledger.note_read(system, object, began_at)
         return extracted
+
+    def _asked(self, system: str) -> AbstractContextManager[System]:
+        """A system to read: it is made certain who answers, and only where answers tell that, it is asked before."""
+        return self.reach.asked(system, meet=not self.reach.systems[system].passport.tells_identity)
 
     def _is_due_again(self, system: str, object: str) -> bool:
         """Whether an object was last read from its beginning so long ago that a full run does it again."""
@@ -100,7 +106,7 @@ class Reading:
         return [name for name in names if name not in news or begun[name] - news[name] >= late]
 
     def _look(self, system: str, names: Sequence[str]) -> None:
-        with self.reach.asked(system, meet=False) as opened:
+        with self._asked(system) as opened:
             changed = opened.changed({name: self.lake.cursor(system, name) for name in names})
             self.reach.make_certain(system)
         self._changed[system] |= {name: name in changed for name in names}

@@ -104,6 +104,9 @@ class Passport:
     looks_at: int = 1
     """Of how many objects one call of `changed` tells; 1: a look at an object costs as much as a read of its news."""
 
+    tells_identity: bool = False
+    """Whether the answer to a read from a cursor tells whose it is, so that `identity` costs no call after it."""
+
     batch_max: int
     """Records in one write call."""
     batch_atomic: bool
@@ -245,7 +248,7 @@ class System(Protocol):
     def identity(self) -> str:
         """The organisation behind the credentials, stable over time ("00D…", "acct_…", a database id).
 
-        It is asked once a run, after the first answer: where answers have told it, it costs no call.
+        It is asked once a run before anything else, or where `passport.tells_identity` after the first answer.
         """
         ...
 

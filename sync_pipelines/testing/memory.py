@@ -118,6 +118,8 @@ class MemorySystem:
         return self.truth or self.passport
 
     def identity(self) -> str:
+        if not self.does.tells_identity:
+            self.calls.count("identity")
         return f"memory:{self.name}"
 
     def put(

@@ -19,6 +19,7 @@ class TestChargebee(Conformance):
 
 LIES = [
     ("looks_at", 8),
+    ("tells_identity", True),
     ("page_max", 10),
     ("page_max", 500),
     ("counting", Counting.EXACT),

@@ -19,6 +19,7 @@ class TestEcc(Conformance):
 
 LIES = [
     ("looks_at", 2),
+    ("tells_identity", True),
     ("page_max", 2),
     ("counting", Counting.NONE),
     ("is_ordered", True),

@@ -42,6 +42,7 @@ LIES = [
     ("zone", "Asia/Tokyo"),
     ("rate", Rate(1, 1, "HTTP 418")),
 ]
+NO_LIE = {"tells_identity": "to ask for it in a call of its own says less than is true"}
 
 
 @pytest.mark.parametrize(("claim", "lie"), LIES)
@@ -51,4 +52,4 @@ def test_a_lie_in_gainsights_passport_is_noticed(claim: str, lie: Any) -> None:
 
 
 def test_every_claim_of_gainsights_passport_is_turned_into_a_lie() -> None:
-    assert {claim for claim, _ in LIES} == {field.name for field in fields(Passport)}
+    assert {claim for claim, _ in LIES} ^ NO_LIE.keys() == {field.name for field in fields(Passport)}

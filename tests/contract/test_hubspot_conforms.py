@@ -27,6 +27,7 @@ class TestPortalWhoseSearchIsBehind(Conformance):
 
 LIES = [
     (HubSpotFacts, "looks_at", 2),
+    (HubSpotFacts, "tells_identity", True),
     (HubSpotFacts, "page_max", 100),
     (HubSpotFacts, "page_max", 2000),
     (HubSpotFacts, "late_seconds", 60),

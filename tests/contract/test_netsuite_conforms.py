@@ -24,6 +24,7 @@ class TestNetSuiteByToken(Conformance):
     [
         ("page_max", 100),
         ("looks_at", 14),
+        ("tells_identity", True),
         ("batch_max", 101),
         ("batch_atomic", True),
         ("is_ordered", False),

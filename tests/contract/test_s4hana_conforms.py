@@ -36,6 +36,7 @@ LIES = [
     ("idempotency_seconds", 86400),
 ]
 NO_LIE = {
+    "tells_identity": "to ask for it in a call of its own says less than is true",
     "batch_max": "SAP names no limit: a larger batch is only slower",
     "locking": "REREAD and NONE claim less than is true",
 }

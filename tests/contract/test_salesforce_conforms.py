@@ -37,6 +37,7 @@ LIES = [
     ("rate", Rate(1, 1, "HTTP 418")),
 ]
 NO_LIE = {
+    "tells_identity": "the login tells it before anything is asked",
     "deletes": "IN_PAGES is the most that can be claimed",
     "idempotency_seconds": "a create is an upsert on our external id: a repeat makes nothing, with or without a key",
 }

@@ -19,6 +19,7 @@ class TestStripe(Conformance):
 
 LIES = [
     ("looks_at", 7),
+    ("tells_identity", True),
     ("page_max", 10),
     ("page_max", 250),
     ("counting", Counting.EXACT),

@@ -19,6 +19,7 @@ class TestTryton(Conformance):
 
 LIES = [
     ("looks_at", 2),
+    ("tells_identity", True),
     ("page_max", 20),
     ("merges", Merges.IN_PAGES),
     ("batch_atomic", False),

@@ -10,6 +10,7 @@ import importlib
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -28,6 +29,7 @@ from sync_pipelines.course import VERBS, course, walk
 from sync_pipelines.engine.outcome import Applied, Extraction, Result
 from sync_pipelines.engine.port import Deletes, Locking, Operation, Passport, System
 from sync_pipelines.engine.topology import SystemSettings, Topology
+from sync_pipelines.errors import Stop
 from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.loop import Loop, Mode
 from sync_pipelines.sandbox.app import Sandbox
@@ -104,7 +106,7 @@ COSTS: Mapping[str, Costs] = {
     "ecc": Costs(identity=2, count=2, beside=dict.fromkeys(("DEBMAS", "ORDERS", "INVOIC"), 2)),
 }
 MORE = {
-    "hubspot": "a search is about one object",
+    "hubspot": "a search is about one object; the journal that is about several is for a developer's app",
     "tryton": "a call is about one model, and the log of changes does not know what was created",
     "ecc": "a folder is listed for each object; no API",
 }
@@ -147,11 +149,26 @@ class World:
 
     def accounts(self) -> set[str]:
         """The CRM's accounts as the record log holds them after the reads of one more incremental run."""
-        loop_of: Any = partial(Loop.open, clock=self.clock, open_planes=self.planes.open, connect=self._connect)
-        with loop_of(self.topology, run_id=f"run-{uuid4().hex[:8]}", mode="incremental", shares_pace=False) as loop:
+        with self._incremental() as loop:
             for name in ("Account", "Product2", "Contract"):
                 loop.extract("salesforce", name)
             return set(loop.lake.live_ids("salesforce", "Account"))
+
+    def extract(self, system: str, object: str) -> None:
+        with self._incremental() as loop:
+            loop.extract(system, object)
+
+    def log(self, system: str) -> list[tuple[Any, ...]]:
+        """What the record log and the log of cursors hold of a system."""
+        logs = ("record_log", "cursor_log")
+        return [self.planes.lake_rows(f"SELECT count(*) FROM lake.{n} WHERE system = '{system}'")[0] for n in logs]
+
+    def _incremental(self) -> AbstractContextManager[Loop]:
+        loop_of: Any = partial(Loop.open, clock=self.clock, open_planes=self.planes.open, connect=self._connect)
+        opened: AbstractContextManager[Loop] = loop_of(
+            self.topology, run_id=f"run-{uuid4().hex[:8]}", mode="incremental", shares_pace=False
+        )
+        return opened
 
     def _ran(self, loop: Loop, told: Sequence[Any], name: str, *, since: int) -> Ran:
         applied = [each for each in told if isinstance(each, Applied) and each.target == name]
@@ -317,6 +334,25 @@ def test_what_becomes_visible_late_is_read_though_a_look_would_not_see_it(
 
     assert newer in early
     assert late in then - early
+
+
+def test_nothing_is_kept_of_a_copy_that_answers_in_the_place_of_a_system(
+    world: World, runs: list[dict[str, Ran]]
+) -> None:
+    erp: Any = world.boxes["s4hana"].vendor
+    before = world.log("s4hana")
+    partner = {"OrganizationBPName1": "Made in the copy", "BusinessPartnerCategory": "2"}
+    erp.admin("save_late", {"set": "A_BusinessPartner", "values": partner, "seconds": 0})
+    erp.admin("settings", {"sid": "S4Q"})
+    try:
+        with pytest.raises(Stop, match="s4hana now answers as 'S4Q_100"):
+            world.extract("s4hana", "A_BusinessPartner")
+    finally:
+        erp.admin("settings", {"sid": "S4H"})
+
+    assert world.log("s4hana") == before
+    world.extract("s4hana", "A_BusinessPartner")
+    assert world.log("s4hana") != before
 
 
 def test_the_runs_are_what_their_names_say(world: World, runs: list[dict[str, Ran]]) -> None:

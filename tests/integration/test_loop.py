@@ -347,20 +347,18 @@ def test_a_page_that_is_cut_short_is_not_kept(world: World, meeting: Meeting) ->
     assert (_log(loop), loop.lake.cursor("salesforce", "Account")) == (before, cursor)
 
 
-def test_another_organisation_behind_the_credentials_stops_before_anything_is_kept(meeting: Meeting) -> None:
+def test_another_organisation_behind_the_credentials_stops_before_anything_is_read(meeting: Meeting) -> None:
     other = open_sandbox("salesforce")
     other.vendor.admin("organization", {"id": "00D000000000777"})
     with serve(other) as stranger:
         loop = meeting("salesforce", url=stranger.url)
-        before, cursor = _log(loop), loop.lake.cursor("salesforce", "Account")
 
         with pytest.raises(Stop, match="salesforce now answers as '00D000000000777"):
             loop.extract("salesforce", "Account")
         with pytest.raises(Stop):
             loop.extract("salesforce", "Account")
 
-        assert (_log(loop), loop.lake.cursor("salesforce", "Account")) == (before, cursor)
-    assert {logged.method for logged in other.requests if "oauth2" not in logged.path} == {"GET"}
+    assert not any("Account" in logged.path for logged in other.requests)
 
 
 def test_a_write_mapping_that_is_missing_is_asked_for_by_name(world: World, session: Loop) -> None:

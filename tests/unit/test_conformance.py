@@ -56,6 +56,7 @@ LIES = [
     (PLAIN, {"counting": Counting.NONE}),
     (replace(PLAIN, looks_at=1), {"looks_at": 2}),
     (PLAIN, {"looks_at": 3}),
+    (PLAIN, {"tells_identity": True}),
     (PLAIN, {"batch_max": 4}),
     (PLAIN, {"batch_atomic": True}),
     (RICH, {"batch_atomic": False}),

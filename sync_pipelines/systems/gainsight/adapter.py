@@ -50,6 +50,7 @@ PASSPORT = Passport(
     is_ordered=True,
     deletes=Deletes.SWEEP,
     counting=Counting.NONE,
+    tells_identity=True,
     batch_max=BATCH_MAX,
     batch_atomic=True,
     locking=Locking.REREAD,

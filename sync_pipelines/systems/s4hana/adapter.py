@@ -49,6 +49,7 @@ PASSPORT = Passport(
     is_ordered=False,
     deletes=Deletes.SWEEP,
     counting=Counting.EXACT,
+    tells_identity=True,
     batch_max=BATCH_MAX,
     batch_atomic=False,
     locking=Locking.NATIVE,

@@ -50,6 +50,7 @@ PASSPORT = Passport(
     is_ordered=True,
     deletes=Deletes.SWEEP,
     counting=Counting.LAGGING,
+    tells_identity=True,
     batch_max=BATCH_MAX,
     batch_atomic=False,
     locking=Locking.REREAD,

@@ -55,6 +55,16 @@ def one_call_tells_of_as_many_objects_as_are_claimed_which_of_them_changed(facts
     return "" if facts.system.changed(cursors) == {facts.object} else "it does not tell of which object a change is"
 
 
+@question("tells_identity")
+def a_read_from_a_cursor_tells_whose_it_is_where_that_is_claimed(facts: Facts) -> str:
+    cursor, _ = _rested(facts)
+    read(facts, cursor)
+    before = facts.system.calls.total
+    facts.system.identity()
+    cost = facts.system.calls.total - before
+    return f"the identity cost {cost} more" if cost and facts.system.passport.tells_identity else ""
+
+
 @question()
 def the_adapter_counts_the_calls_that_arrive(facts: Facts) -> str:
     (record_id,) = facts.put("counted")
