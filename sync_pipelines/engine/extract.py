@@ -115,15 +115,16 @@ class _Course:
         The ids of what is read and not deleted go into `live`.
         """
         held = self.lake.cursor(self.system.name, self.object) if since is None else None
-        pages = _of_known(self.system.read(self.object, self.shape, since), self.certain)
-        for page in _gathered(pages, self.clock):
-            self.read += len(page.record_ids)
-            if live is not None:
-                live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
-            kept = page if held is None else replace(page, cursor=held)
-            self.appended += self.lake.append_page(
-                self.system.name, self.object, kept, run_id=self.run_id, at=self.clock.now()
-            )
+        with self.lake.single_threaded():
+            pages = _of_known(self.system.read(self.object, self.shape, since), self.certain)
+            for page in _gathered(pages, self.clock):
+                self.read += len(page.record_ids)
+                if live is not None:
+                    live.update(each for each, gone in zip(page.record_ids, page.deleted, strict=True) if not gone)
+                kept = page if held is None else replace(page, cursor=held)
+                self.appended += self.lake.append_page(
+                    self.system.name, self.object, kept, run_id=self.run_id, at=self.clock.now()
+                )
 
     def sweep(self, *, live: set[str] | None = None) -> None:
         """Bury records that we hold and the system no longer has: neither in its list of ids nor when asked by name.

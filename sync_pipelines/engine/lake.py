@@ -46,6 +46,10 @@ class Lake(Protocol):
         """Make a table hold exactly a query's rows; False when it did already."""
         ...
 
+    def single_threaded(self) -> AbstractContextManager[None]:
+        """Many small statements, one after the other, go in the block."""
+        ...
+
     def cursor(self, system: str, object: str) -> Cursor | None: ...
 
     def append_page(self, system: str, object: str, page: Page, *, run_id: str, at: datetime) -> int:

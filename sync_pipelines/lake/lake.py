@@ -146,6 +146,16 @@ class Lake:
             left, self._at_hand = list(self._at_hand.values()), {}
         self.db.execute("".join(f"DROP TABLE {name};" for name in left) + "COMMIT")
 
+    @contextmanager
+    def single_threaded(self) -> Iterator[None]:
+        """What is too small to be shared out, as pages are, costs twice as much where a second thread waits for it."""
+        (threads,) = self.row("SELECT current_setting('threads')")
+        self.db.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.db.execute(f"SET threads = {threads}")
+
     # The record log
 
     def cursor(self, system: str, object: str) -> Cursor | None:
@@ -165,26 +175,14 @@ class Lake:
         A record that equals what the log already holds is not appended again; a tombstone without a
         payload keeps the last one. `MalformedPage` when the page can't be kept whole: then nothing of it is.
         """
-        arrived, known = arrival.table(system, object, page), self._known_records(system, object)
-        with self._single_threaded():
-            news = self._news(known, arrived)
-            with self.relation("news", news):
-                self._commit(system, object, page.cursor, news, run_id=run_id, at=at)
-                if pc.any(news["is_known"]).as_py():
-                    old = "SELECT record_id FROM news WHERE is_known"
-                    self.db.execute(f"DELETE FROM {known} WHERE record_id IN ({old})")
-                self.db.execute(f"INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news")
+        known = self._known_records(system, object)
+        news = self._news(known, arrival.table(system, object, page))
+        with self.relation("news", news):
+            self._commit(system, object, page.cursor, news, run_id=run_id, at=at)
+            if pc.any(news["is_known"]).as_py():
+                self.db.execute(f"DELETE FROM {known} WHERE record_id IN (SELECT record_id FROM news WHERE is_known)")
+            self.db.execute(f"INSERT INTO {known} SELECT record_id, version, payload_hash, is_deleted FROM news")
         return len(news)
-
-    @contextmanager
-    def _single_threaded(self) -> Iterator[None]:
-        """What is too small to be shared out, as pages are, costs twice as much where a second thread waits for it."""
-        (threads,) = self.row("SELECT current_setting('threads')")
-        self.db.execute("SET threads = 1")
-        try:
-            yield
-        finally:
-            self.db.execute(f"SET threads = {threads}")
 
     def _news(self, known: str, arrived: pa.Table) -> pa.Table:
         """What has arrived without its equal in a table of what is known; `is_known`: it has an older one there."""
