@@ -97,9 +97,6 @@ NOTHING = {"nothing": "is meant"}
 """What the macro `nothing()` puts in a body where a null is to be sent."""
 
 
-NOTHING_HELD = "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false"
-
-
 def held_back(domain: str, target: str) -> str:
     """The lake table of what a plan did not write, and why."""
     return f"lake.{quoted(f'held_{domain}_{target}')}"
@@ -128,12 +125,10 @@ def plan(
     """
     fields = [f for f in domain.fields if f.name in held(lake, domain, target) and settings.owners[f.name] != target]
     _check_owners(lake, domain, settings, fields)
-    if not fields:
-        lake.replace(held_back(domain.name, target), NOTHING_HELD)
-        return [], 0
-    _board(lake, domain, settings, fields, target=target, clearing=clearing)
-    if not _want(lake, domain, settings, fields, target=target, today=today or {}):
-        lake.replace(held_back(domain.name, target), NOTHING_HELD)
+    if fields:
+        _board(lake, domain, settings, fields, target=target, clearing=clearing)
+    if not fields or not _want(lake, domain, settings, fields, target=target, today=today or {}):
+        lake.replace(held_back(domain.name, target), "SELECT '' AS link_id, '' AS reason, '' AS kind WHERE false")
         return [], 0
     _ask_the_books(lake, domain, settings, target=target, can_move=can_move)
     deals = told(lake, domain.name, settings.leader, numbers)
