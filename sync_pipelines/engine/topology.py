@@ -66,6 +66,13 @@ class SystemSettings(msgspec.Struct, frozen=True):
             raise FixConfiguration(f"[systems.{self.name}] needs {key!r} in sync.toml")
         return value
 
+    def flag(self, key: str) -> bool:
+        """An adapter's own switch, off where it is not set; `FixConfiguration` where it says neither true nor false."""
+        value = self.options.get(key, "").lower() or "false"
+        if value not in ("true", "false"):
+            raise FixConfiguration(f"[systems.{self.name}] {key} is {value!r}: give true or false")
+        return value == "true"
+
 
 class LegalEntity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A company with books of its own: documents are dated in its zone."""

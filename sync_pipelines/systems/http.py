@@ -58,7 +58,7 @@ class Wire:
     Errors: `FixConfiguration` for credentials, addresses and certificates; `RetryLater` when nothing was
     committed; `InDoubt` when a write may have been; `MalformedPage` for a body that stays unreadable.
     `base_url` gives the address that paths are joined to; a full address must be of the same origin, so
-    that no answer can send credentials elsewhere.
+    that no answer can send credentials elsewhere. `calls` counts for another wire of the same system too.
     """
 
     def __init__(
@@ -74,10 +74,11 @@ class Wire:
         usage_of: Callable[[requests.Response], Usage | None] = lambda response: None,
         rng: random.Random | None = None,
         patience: Patience | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.name = settings.name
         self.session = session or pooled_session(settings.concurrency)
-        self.calls = Calls()
+        self.calls = calls or Calls()
         self.budget = Budget(settings.name, settings.calls_per_second, settings.concurrency, clock=clock)
         self._clock = clock
         self._auth = auth

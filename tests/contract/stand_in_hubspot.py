@@ -108,6 +108,12 @@ class HubSpotFacts(StandIn):
         return sum(not row["archived"] and row["properties"].get("sync_id") == external_id for row in rows)
 
 
+class Journaled(HubSpotFacts):
+    """A portal whose app has a journal."""
+
+    options: Mapping[str, str] = {**HubSpotFacts.options, "journal": "true"}
+
+
 class RefusingWhole(HubSpotFacts):
     """A portal in which one bad input refuses the whole batch."""
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from stand_in_hubspot import Behind, HubSpotFacts, RefusingWhole, Unseen
+from stand_in_hubspot import Behind, HubSpotFacts, Journaled, RefusingWhole, Unseen
 
 from sync_pipelines.engine.port import Counting, Deletes, Locking, Merges, Passport, Rate
 from sync_pipelines.testing.conformance import Conformance, lies
@@ -15,6 +15,10 @@ from sync_pipelines.testing.conformance import Conformance, lies
 
 class TestHubSpot(Conformance):
     new = HubSpotFacts
+
+
+class TestPortalWithAJournal(Conformance):
+    new = Journaled
 
 
 class TestPortalThatRefusesWholeBatches(Conformance):
@@ -27,6 +31,7 @@ class TestPortalWhoseSearchIsBehind(Conformance):
 
 LIES = [
     (HubSpotFacts, "looks_at", 2),
+    (Journaled, "looks_at", 5),
     (HubSpotFacts, "tells_identity", True),
     (HubSpotFacts, "page_max", 100),
     (HubSpotFacts, "page_max", 2000),

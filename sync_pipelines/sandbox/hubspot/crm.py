@@ -11,6 +11,7 @@ from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.faults import FaultPlan
 from sync_pipelines.sandbox.hubspot.association import Associations
 from sync_pipelines.sandbox.hubspot.index import Index
+from sync_pipelines.sandbox.hubspot.journal import Journal
 from sync_pipelines.sandbox.hubspot.refusal import Problems, Refusal, not_found
 from sync_pipelines.sandbox.hubspot.schema import Object, Property, Schema
 from sync_pipelines.sandbox.hubspot.value import Unfit, checked, stamp
@@ -30,6 +31,7 @@ class Crm:
         self.faults = faults
         self.index = Index(store, clock=clock, lag_seconds=schema.behaviour.index_lag_seconds)
         self.associations = Associations(schema, store)
+        self.journal = Journal(schema, store, clock=clock)
 
     def now(self) -> str:
         return stamp(self.clock.now())
@@ -96,6 +98,7 @@ class Crm:
             self.index.note(thing, record_id, self.get(thing, record_id))
             self.associations.clear(thing, record_id)
             self.store.delete(thing.name, record_id)
+            self.journal.note(thing, record_id, "DELETE")
 
     def merge(self, thing: Object, primary: str, other: str) -> Document:
         """The other's id answers with the survivor from now on; what the survivor lacks it takes from the other."""
@@ -113,6 +116,7 @@ class Crm:
                 self._move_links(thing, row["id"], record_id)
                 self.store.delete(thing.name, row["id"])
             before = self.store.get(thing.name, record_id)
+            self.journal.note(thing, record_id, "MERGE")
             return self.save(thing, {**winner, "id": record_id, "properties": values}, before=before)
 
     def save(self, thing: Object, row: dict[str, Any], *, before: Document | None) -> Document:
@@ -124,6 +128,7 @@ class Crm:
         saved = {**row, **keys, "updatedAt": now, "properties": values}
         self.index.note(thing, row["id"], before)
         self.store.put(thing.name, row["id"], saved)
+        self.journal.note(thing, row["id"], *_happened(before, saved))
         return saved
 
     def join(self, source: Object, record_id: str, target: Object, to: str, types: Sequence[int] = ()) -> None:
@@ -131,8 +136,18 @@ class Crm:
         one, other = self.get(source, record_id), self.get(target, to)
         with self.store.transaction():
             self.associations.join(source, one["id"], target, other["id"], types)
-            self.after_link(source, one["id"])
-            self.after_link(target, other["id"])
+            self._after_links(source, one["id"], target, other["id"], "ASSOCIATION_ADDED")
+
+    def part(self, source: Object, record_id: str, target: Object, to: str) -> None:
+        """End an association."""
+        with self.store.transaction():
+            self.associations.part(source, record_id, target, to)
+            self._after_links(source, record_id, target, to, "ASSOCIATION_REMOVED")
+
+    def _after_links(self, source: Object, record_id: str, target: Object, to: str, action: str) -> None:
+        self.journal.linked(source, record_id, target, to, action)
+        self.after_link(source, record_id)
+        self.after_link(target, to)
 
     def after_link(self, thing: Object, record_id: str) -> None:
         """What a record shows of its associations, and whether they count as a change of it."""
@@ -154,7 +169,7 @@ class Crm:
         self.adopt(self.schema.altered(name, property, changes))
 
     def adopt(self, schema: Schema) -> None:
-        self.schema = self.associations.schema = schema
+        self.schema = self.associations.schema = self.journal.schema = schema
         self.index.forget()
 
     def _checked(self, thing: Object, given: Mapping[str, Any], before: Document | None) -> dict[str, str | None]:
@@ -232,6 +247,16 @@ class Crm:
         number = int(self.store.meta("last id", FIRST_ID)) + 1
         self.store.set_meta("last id", number)
         return str(number)
+
+
+def _happened(before: Document | None, after: Document) -> tuple[str, dict[str, Any]]:
+    """The journal's word for a save, and the properties that it changed."""
+    if before is None:
+        return "CREATE", {}
+    if before["archived"] is not after["archived"]:
+        return ("DELETE" if after["archived"] else "RESTORE"), {}
+    was, values = before["properties"], after["properties"]
+    return "UPDATE", {name: value for name, value in values.items() if value != was.get(name)}
 
 
 def _is_backwards(property: Property, old: str | None, new: str | None) -> bool:

@@ -28,9 +28,7 @@ def label(api: Api, call: Call) -> Answer:
 def part(api: Api, call: Call) -> Answer:
     source, target = api.object(call), api.object(call, "target")
     record_id, to = call.arguments["id"], call.arguments["to"]
-    api.crm.associations.part(source, record_id, target, to)
-    api.crm.after_link(source, record_id)
-    api.crm.after_link(target, to)
+    api.crm.part(source, record_id, target, to)
     return Answer(status=204)
 
 

@@ -61,6 +61,8 @@ class Portal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_id: str
     client_secret: str
     refresh_token: str
+    subscribed: list[str] = []
+    """The objects that the app has subscribed to in its journal."""
 
 
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +87,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searches_per_second: int
     text_max: int
     index_lag_seconds: float
+    journal_lag_seconds: float
     bad_input_refuses: str
     multi_status: list[str]
     stage_backwards: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -13,22 +14,33 @@ from sync_pipelines.sandbox.hubspot.schema import Behaviour, Portal
 
 
 class Tokens:
-    """A service key that never expires, and access tokens that live for half an hour."""
+    """A service key that never expires, and access tokens that live for half an hour: of a portal, or of an app."""
 
     def __init__(self, clock: VirtualClock, portal: Portal, *, seconds: int) -> None:
         self.clock = clock
         self.portal = portal
         self.seconds = seconds
         self._until: dict[str, datetime] = {}
+        self._scopes: dict[str, list[str]] = {}
         self._issued = 0
 
-    def issue(self) -> str:
+    def issue(self, scopes: Sequence[str] = ()) -> str:
+        """A token for the portal, or with scopes one for the app itself, which is good for nothing else."""
         self._issued += 1
         token = f"CK{sha256(f'{self.portal.id} {self._issued}'.encode()).hexdigest()}"
         self._until[token] = self.clock.now() + timedelta(seconds=self.seconds)
+        self._scopes[token] = list(scopes)
         return token
 
-    def check(self, authorization: str) -> None:
+    def check(self, authorization: str, *, scope: str = "") -> None:
+        """Who calls; with a `scope` it has to be an app that has it."""
+        self._check_alive(authorization)
+        held = self._scopes.get(authorization.partition(" ")[2], [])
+        if scope not in held if scope else held:
+            message = "This app hasn't been granted all required scopes to make this call."
+            raise Refusal("MISSING_SCOPES", message, status=403, context={"missingScopes": [scope or "crm"]})
+
+    def _check_alive(self, authorization: str) -> None:
         kind, _, token = authorization.partition(" ")
         if kind == "Bearer" and token == self.portal.service_key:
             return

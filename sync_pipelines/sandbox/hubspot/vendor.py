@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request, Response
 
 from sync_pipelines.sandbox.clock import VirtualClock
 from sync_pipelines.sandbox.faults import FaultPlan
-from sync_pipelines.sandbox.hubspot import account, linking, reading, writing
+from sync_pipelines.sandbox.hubspot import account, following, linking, reading, writing
 from sync_pipelines.sandbox.hubspot.crm import Crm
 from sync_pipelines.sandbox.hubspot.refusal import Refusal, unreadable
 from sync_pipelines.sandbox.hubspot.schema import Schema, load_schema
@@ -57,7 +57,25 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/account-info/<version>/details"): account.details,
     ("GET", "/account-info/<version>/api-usage/daily/private-apps"): account.usage,
 }
+_JOURNAL: dict[tuple[str, str], tuple[Endpoint, str]] = {
+    **{
+        ("GET", f"/webhooks-journal/{journal}/<version>{path}"): (do, following.READ)
+        for journal in ("journal", "journal-local")
+        for path, do in {
+            "/earliest": following.earliest,
+            "/latest": following.latest,
+            "/offset/<offset>/next": following.following,
+            "/batch/<offset>/next/<count>": following.batch_following,
+        }.items()
+    },
+    ("GET", "/webhooks-journal/subscriptions/<version>"): (following.subscriptions, following.LIST),
+    ("POST", "/webhooks-journal/subscriptions/<version>"): (following.subscribe, following.MANAGE),
+    ("DELETE", "/webhooks-journal/subscriptions/<version>/<id>"): (following.unsubscribe, following.MANAGE),
+}
+"""Endpoints for an app itself, which count towards no limit of the account, and the scope that each needs."""
+_ENDPOINTS |= {route: do for route, (do, _) in _JOURNAL.items()}
 _TOKEN = "/oauth/<version>/token"
+_FILE = "/journal-files/<offset>"
 _LEGACY = ["v1", "v3", "v4"]
 MIGRATING = 477
 
@@ -68,7 +86,7 @@ class HubSpot:
     name = "hubspot"
     routes = Map(
         [Rule(path, methods=[method], endpoint=f"{method} {path}") for method, path in _ENDPOINTS]
-        + [Rule(_TOKEN, methods=["POST"], endpoint="token")],
+        + [Rule(_TOKEN, methods=["POST"], endpoint="token"), Rule(_FILE, methods=["GET"], endpoint="file")],
         strict_slashes=False,
         redirect_defaults=False,
         merge_slashes=False,
@@ -85,6 +103,9 @@ class HubSpot:
         try:
             if endpoint == "token":
                 return self._token(request).response()
+            if endpoint == "file":
+                proof = request.headers.get("Authorization", "")
+                return following.file(self.api, request.args, authorization=proof, **arguments).response()
             return self._answer(request, endpoint, arguments).response()
         except Refusal as refusal:
             return self._refused(refusal).response()
@@ -113,11 +134,13 @@ class HubSpot:
             message = "This account is being moved to another data center"
             headers = {"Retry-After": str(self.migrating_seconds)}
             raise Refusal("MIGRATION_IN_PROGRESS", message, status=MIGRATING, headers=headers)
-        self.api.tokens.check(request.headers.get("Authorization", ""))
-        self.api.limits.use(search=is_search)
+        _, scope = _JOURNAL.get((method, path), (None, ""))
+        self.api.tokens.check(request.headers.get("Authorization", ""), scope=scope)
+        if not scope:
+            self.api.limits.use(search=is_search)
         if request.get_data() and request.mimetype != "application/json":
             raise Refusal("VALIDATION_ERROR", f"Content type not supported: {request.mimetype or 'none'}", status=415)
-        headers = {} if is_search else self.api.limits.headers()
+        headers = {} if is_search or scope else self.api.limits.headers()
         try:
             answer = perform(self.api, call_of(request, arguments))
         except KeyError as error:
@@ -148,15 +171,24 @@ class HubSpot:
     def _token(self, request: Request) -> Answer:
         portal, form = self.crm.schema.portal, request.form
         self._check_version(request.path.split("/")[2], _TOKEN)
-        if form.get("grant_type") != "refresh_token":
+        if form.get("grant_type") not in ("refresh_token", "client_credentials"):
             return _oauth_error("UNSUPPORTED_GRANT_TYPE", "grant type is not supported")
         if form.get("client_id") != portal.client_id or form.get("client_secret") != portal.client_secret:
             return _oauth_error("BAD_CLIENT_CREDENTIALS", "missing or unknown client id or secret")
+        if form["grant_type"] == "client_credentials":
+            return self._app_token(form.get("scope", "").split())
         if form.get("refresh_token") != portal.refresh_token:
             return _oauth_error("BAD_REFRESH_TOKEN", "missing or unknown refresh token")
         told = {"access_token": self.api.tokens.issue(), "refresh_token": portal.refresh_token, "token_type": "bearer"}
         owner = {"hub_id": portal.id, "user_id": 1, "scopes": ["oauth"], "token_use": "access_token"}
         return Answer({**told, "expires_in": self.api.tokens.seconds, **owner})
+
+    def _app_token(self, scopes: Sequence[str]) -> Answer:
+        """A token of the app itself, for what no portal gives."""
+        if not scopes or not all(each.startswith("developer.") for each in scopes):
+            return _oauth_error("BAD_SCOPES", "an app itself has developer scopes only")
+        told = {"access_token": self.api.tokens.issue(scopes), "token_type": "bearer", "scopes": list(scopes)}
+        return Answer({**told, "expires_in": self.api.tokens.seconds, "token_use": "client_credentials"})
 
     def _administer(self, action: str, given: Mapping[str, Any]) -> Any:
         match action:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import chain, islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -35,6 +38,7 @@ from sync_pipelines.systems.http import Wire, pooled_session
 from sync_pipelines.systems.hubspot import answer
 from sync_pipelines.systems.hubspot.answer import API_VERSION
 from sync_pipelines.systems.hubspot.association import READ_MAX, joined
+from sync_pipelines.systems.hubspot.journal import SCOPES, TYPES, Journal, classify, place_in
 from sync_pipelines.systems.hubspot.record import (
     ASSOCIATIONS,
     Record,
@@ -89,20 +93,19 @@ def open_system(
     """A HubSpot portal; nothing is sent until the first call.
 
     `settings` needs `url` (https://api.hubapi.com) and either `service_key`, or `client_id`, `client_secret` and
-    `refresh_token` of an app that the portal has installed.
+    `refresh_token` of an app that the portal has installed. With `journal = true` the journal of the app with
+    `client_id` and `client_secret` tells what changed.
     """
     session = session or pooled_session(settings.concurrency)
-    wire = Wire(
-        settings,
-        clock=clock,
-        auth=_auth(settings, session=session, clock=clock),
-        classify=answer.classify,
-        session=session,
-        usage_of=answer.usage_of,
-        rng=rng,
-    )
+    wire_of = partial(Wire, settings, clock=clock, session=session, rng=rng)
+    auth = _auth(settings, session=session, clock=clock)
+    wire = wire_of(auth=auth, classify=answer.classify, usage_of=answer.usage_of)
     searches = Budget(f"{settings.name} search", SEARCHES_PER_SECOND, settings.concurrency, clock=clock)
-    return HubSpot(wire, clock=clock, searches=searches, passport=configured(PASSPORT, settings))
+    system = HubSpot(wire, clock=clock, searches=searches, passport=configured(PASSPORT, settings))
+    if settings.flag("journal"):
+        app = _app(settings, session=session, clock=clock, is_installed=False)
+        system.follow(wire_of(auth=app, classify=classify, calls=wire.calls), scheme=urlsplit(settings.url).scheme)
+    return system
 
 
 class HubSpot:
@@ -114,8 +117,17 @@ class HubSpot:
         self.calls = wire.calls
         self._wire = wire
         self._searches = searches
+        self._clock = clock
+        self._journal: Journal | None = None
+        self._portal_id = ""
         self._recent = Recent(passport.late_seconds, clock=clock)
         self._writer = Writer(self._send, self._recent.note)
+
+    def follow(self, wire: Wire, *, scheme: str) -> None:
+        """Go by the journal that a wire leads to, whose files lie behind https or this scheme."""
+        late = self.passport.late_seconds
+        self._journal = Journal(wire, self._portal, clock=self._clock, late_seconds=late, scheme=scheme)
+        self.passport = replace(self.passport, looks_at=len(TYPES))
 
     def share_pace(self, turns: Turns) -> None:
         self._wire.budget.share(turns)
@@ -124,12 +136,32 @@ class HubSpot:
         """The portal's id, which a sandbox account does not share with production."""
         body = self._ask("GET", f"/account-info/{API_VERSION}/details", route="GET /account-info/details")
         try:
-            return str(msgspec.json.decode(body, type=_Details).portalId)
+            self._portal_id = str(msgspec.json.decode(body, type=_Details).portalId)
         except msgspec.MsgspecError:
             raise MalformedPage("HubSpot does not say which portal this is") from None
+        return self._portal_id
+
+    def _portal(self) -> str:
+        """The portal's id, as it was told last."""
+        return self._portal_id or self.identity()
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """What searches show since the cursor, less the overlap, then records of ours that they do not show yet."""
+        if self._journal is None:
+            yield from self._read(object, shape, since)
+            return
+        was = place_in(since)
+        place = self._journal.reached(object, shape, was)
+        cursor: Cursor = {name: value for name, value in (since or {"at": 0}).items() if name != "journal"}
+        told = {"journal": msgspec.to_builtins(place)} if place else {}
+        is_told = place == was
+        for page in self._read(object, shape, None if since is None else cursor):
+            is_told = True
+            yield replace(page, cursor={**page.cursor, **told})
+        if not is_told:
+            yield _page([], {**cursor, **told})
+
+    def _read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         searches = Searches(self._search, object, properties(object, shape))
         own, shown = self._recent.versions(object), dict[str, str]()
         cursor = since
@@ -164,8 +196,13 @@ class HubSpot:
         return ([each.id for each in page.results] for page in pages.pages("0"))
 
     def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
-        """One search an object, for none is about several: for one row past its cursor."""
-        return {name for name, since in cursors.items() if self._is_past(name, since)}
+        """What the journal tells in one call, or by one search an object, for none is about several."""
+        if self._journal is None:
+            return {name for name, since in cursors.items() if self._is_past(name, since)}
+        places = {name: place_in(since) for name, since in cursors.items()}
+        proven = {name: place for name, place in places.items() if place is not None and place.is_proven}
+        found = self._journal.changed(proven)
+        return found | {name for name, since in cursors.items() if name not in proven and self._is_past(name, since)}
 
     def _is_past(self, object: str, since: Cursor | None) -> bool:
         """Whether anything is past the cursor; of a window that was not read to its end that is not even asked."""
@@ -205,8 +242,16 @@ class HubSpot:
         """
         problems = [problem for name in sorted(shapes) for problem in self._amiss(name, shapes[name])]
         if problems:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise FixConfiguration(f"{answer.DECLARED_IN} does not fit this portal:\n{listed}")
+            raise FixConfiguration(f"{answer.DECLARED_IN} does not fit this portal:{_listed(problems)}")
+        untold = [
+            each
+            for name in sorted(shapes)
+            for each in (self._journal.missing(name, shapes[name]) if self._journal else ())
+        ]
+        if untold:
+            raise FixConfiguration(
+                f"the app of [systems.{self.name}] lacks subscriptions to its journal:{_listed(untold)}"
+            )
 
     def _amiss(self, object: str, shape: Shape) -> list[str]:
         body = self._ask("GET", f"/crm/properties/{API_VERSION}/{object}", route="GET /properties/{T}")
@@ -305,6 +350,10 @@ def _is_shown(written: str, shown: str) -> bool:
     return bool(written) and milliseconds(written) <= milliseconds(shown)
 
 
+def _listed(problems: Sequence[str]) -> str:
+    return "".join(f"\n  - {problem}" for problem in problems)
+
+
 def _following(page: _Listed) -> str | None:
     return page.paging.next.after if page.paging and page.paging.next else None
 
@@ -313,13 +362,22 @@ def _auth(settings: SystemSettings, *, session: requests.Session, clock: Clock) 
     key = settings.options.get("service_key", "")
     if key:
         return ApiKey(settings.name, key, setting="service_key")
+    return _app(settings, session=session, clock=clock, is_installed=True)
+
+
+def _app(settings: SystemSettings, *, session: requests.Session, clock: Clock, is_installed: bool) -> Auth:
+    """The app in the portal that has installed it, or the app itself, which may read its journal."""
+    url = f"{settings.url.rstrip('/')}/oauth/{API_VERSION}/token"
+    client_id, client_secret = settings.option("client_id"), settings.option("client_secret")
+    refresh_token = settings.option("refresh_token") if is_installed else ""
     return ClientCredentials(
         settings.name,
-        f"{settings.url.rstrip('/')}/oauth/{API_VERSION}/token",
-        settings.option("client_id"),
-        settings.option("client_secret"),
+        url,
+        client_id,
+        client_secret,
         session=session,
-        refresh_token=settings.option("refresh_token"),
+        scope="" if is_installed else SCOPES,
+        refresh_token=refresh_token,
         clock=clock,
     )
 

@@ -85,7 +85,7 @@ class Searches:
         return int(page.value("total", int))
 
     def _from(self, start: int | None, overlap: int) -> list[Filter]:
-        return [] if start is None else [(modified(self.object), "GTE", str(start - overlap))]
+        return [] if start is None else [(modified(self.object), "GTE", str(max(0, start - overlap)))]
 
     def _query(
         self, filters: Sequence[Filter], *, newest_first: bool = False, limit: int = PAGE_MAX
