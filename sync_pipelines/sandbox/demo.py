@@ -37,6 +37,8 @@ SECRETS = {
     "CHARGEBEE_API_KEY": "test_sandbox",
     "GAINSIGHT_ACCESS_KEY": "sandbox-key",
     "HUBSPOT_SERVICE_KEY": "pat-na1-sandbox",
+    "HUBSPOT_CLIENT_ID": "sandbox-client",
+    "HUBSPOT_CLIENT_SECRET": "sandbox-secret",
     "ZENDESK_CLIENT_ID": "sandbox-client",
     "ZENDESK_CLIENT_SECRET": "sandbox-secret",
     "S4HANA_USER": "SYNC",

@@ -125,8 +125,7 @@ class HubSpot:
 
     def follow(self, wire: Wire, *, scheme: str) -> None:
         """Go by the journal that a wire leads to, whose files lie behind https or this scheme."""
-        late = self.passport.late_seconds
-        self._journal = Journal(wire, self._portal, clock=self._clock, late_seconds=late, scheme=scheme)
+        self._journal = Journal(wire, self._portal, clock=self._clock, scheme=scheme)
         self.passport = replace(self.passport, looks_at=len(TYPES))
 
     def share_pace(self, turns: Turns) -> None:
@@ -151,11 +150,12 @@ class HubSpot:
             yield from self._read(object, shape, since)
             return
         was = place_in(since)
-        place = self._journal.reached(object, shape, was)
         cursor: Cursor = {name: value for name, value in (since or {"at": 0}).items() if name != "journal"}
+        moved = self._journal.moved(object, was)
+        place = moved or self._journal.reached(object, shape, was)
         told = {"journal": msgspec.to_builtins(place)} if place else {}
         is_told = place == was
-        for page in self._read(object, shape, None if since is None else cursor):
+        for page in () if moved else self._read(object, shape, None if since is None else cursor):
             is_told = True
             yield replace(page, cursor={**page.cursor, **told})
         if not is_told:
@@ -196,13 +196,14 @@ class HubSpot:
         return ([each.id for each in page.results] for page in pages.pages("0"))
 
     def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
-        """What the journal tells in one call, or by one search an object, for none is about several."""
-        if self._journal is None:
-            return {name for name, since in cursors.items() if self._is_past(name, since)}
-        places = {name: place_in(since) for name, since in cursors.items()}
-        proven = {name: place for name, place in places.items() if place is not None and place.is_proven}
-        found = self._journal.changed(proven)
-        return found | {name for name, since in cursors.items() if name not in proven and self._is_past(name, since)}
+        """One search an object, for none is about several: for one row past its cursor. A journal tells of all at once.
+
+        Where it tells that nothing happened to an object, but much to others, the object's read costs nothing.
+        """
+        places = {name: place_in(since) if self._journal else None for name, since in cursors.items()}
+        followed = {name: place for name, place in places.items() if place is not None}
+        told = self._journal.changed(followed) if self._journal else set()
+        return told | {name for name in cursors.keys() - followed.keys() if self._is_past(name, cursors[name])}
 
     def _is_past(self, object: str, since: Cursor | None) -> bool:
         """Whether anything is past the cursor; of a window that was not read to its end that is not even asked."""
@@ -231,6 +232,8 @@ class HubSpot:
 
     def write(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         """One batch call, one more for each step that follows, and for halves where a batch is refused as a whole."""
+        if self._journal:
+            self._journal.forget()
         for request in requests:
             self._recent.note(request.object, {request.record_id: ""} if request.record_id else {})
         return self._writer.write(requests)

@@ -38,15 +38,14 @@ _TYPE = re.compile(r"\d+-\d+")
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How far an object is read by the journal's own count.
+    """How far an object is read by the journal's count: `offset` was its last entry at `since` (milliseconds).
 
-    The journal ended with the entry `offset` at `since` (milliseconds, our clock). A search that began late enough
-    after that has shown everything from before: only then it `is_proven` that what follows the entry is all there is.
+    What happened before that may have been shown by searches only later. So what follows the entry is all there is
+    when a read that began late enough after it found nothing; who looks has to see to that.
     """
 
     offset: str
     since: int
-    is_proven: bool = False
 
 
 class _Entry(msgspec.Struct):
@@ -94,30 +93,24 @@ class Journal:
     `portal` gives the portal's id. A change becomes visible to searches no later than `late_seconds` after it.
     """
 
-    def __init__(
-        self, wire: Wire, portal: Callable[[], str], *, clock: Clock, late_seconds: float, scheme: str = "https"
-    ) -> None:
+    def __init__(self, wire: Wire, portal: Callable[[], str], *, clock: Clock, scheme: str = "https") -> None:
         self._wire = wire
         self._portal = portal
-        self._schemes = {"https", scheme}
         self._clock = clock
-        self._late = late_seconds * 1000
+        self._schemes = {"https", scheme}
         self._subscribed: list[_Subscription] | None = None
-        self._end: tuple[str, int] | None = None
-        """The last entry known of, and when it was asked for; "" where there is none."""
-
-    def reached(self, object: str, shape: Shape, place: Place | None) -> Place | None:
-        """The place of an object of which a read begins now; None where the journal can't be gone by."""
-        now = self._now()
-        if place is not None and not place.is_proven:
-            return msgspec.structs.replace(place, is_proven=now - place.since >= self._late)
-        offset, since = self._last()
-        if place is not None and place.offset == offset:
-            return place
-        return Place(offset, since) if offset and not self.missing(object, shape) else None
+        self._end: Place | None = None
+        """Where the journal ends, as far as this run knows; the offset is "" where there is no entry."""
+        self._quiet: dict[str, Place] = {}
+        self._news: set[str] = set()
+        """Where the last look found objects to which nothing happened, and those to which anything may have."""
 
     def changed(self, places: Mapping[str, Place]) -> set[str]:
-        """Those of the objects to which anything happened past their places; all of them where that can't be told."""
+        """Those of the objects to which anything may have happened past their places; all where that can't be told.
+
+        One that others have left behind is among them too, to be `moved` on: else the same entries were read again.
+        """
+        self._quiet, self._news = {}, set(places)
         if not places:
             return set()
         asked_at, start = self._now(), min(places.values(), key=lambda place: place.since).offset
@@ -125,9 +118,27 @@ class Journal:
         if entries is None or len(entries) >= ENTRIES_MAX:
             return set(places)
         offsets = [start, *(each.currentOffset for each in entries)]
-        self._end = (offsets[-1], asked_at)
         told = [self._types(each) for each in entries]
-        return {name for name, place in places.items() if self._is_news(name, place, offsets, told)}
+        self._end = Place(offsets[-1], asked_at)
+        self._quiet = {name: each for name, each in places.items() if not _is_news(name, each, offsets, told)}
+        self._news -= self._quiet.keys()
+        return {name for name, each in places.items() if name in self._news or each.offset != self._end.offset}
+
+    def moved(self, object: str, place: Place | None) -> Place | None:
+        """The journal's end, where the last look found that nothing happened to the object on the way there."""
+        return self._end if place is not None and self._quiet.pop(object, None) == place else None
+
+    def reached(self, object: str, shape: Shape, place: Place | None) -> Place | None:
+        """The place of an object of which a read begins now; None where the journal can't be gone by."""
+        if place is not None and object not in self._news:
+            return place
+        self._news.discard(object)
+        end = self._last()
+        return end if end.offset and not self.missing(object, shape) else None
+
+    def forget(self) -> None:
+        """This run is about to write: what a look found no longer holds."""
+        self._quiet.clear()
 
     def missing(self, object: str, shape: Shape) -> list[str]:
         """What the app would have to subscribe to, for its journal to tell every change of an object."""
@@ -147,12 +158,6 @@ class Journal:
                 missing.append(f"[{object}] ASSOCIATION of {type_id} with {to}: {', '.join(sorted(LINKED))}")
         return missing
 
-    def _is_news(self, object: str, place: Place, offsets: Sequence[str], told: Sequence[set[str] | None]) -> bool:
-        """Whether an entry behind the place is about the object, or can't be read."""
-        if place.offset not in offsets:
-            return True
-        return any(types is None or TYPES[object] in types for types in told[offsets.index(place.offset) :])
-
     def _after(self, offset: str) -> list[_Entry] | None:
         """The entries behind an offset, as many as a look reads; None where HubSpot no longer knows it."""
         path = f"batch/{offset}/next/{ENTRIES_MAX}"
@@ -162,14 +167,13 @@ class Journal:
         except msgspec.MsgspecError:
             return None
 
-    def _last(self) -> tuple[str, int]:
-        """The journal's last entry, "" where nothing is in it, and when that was so."""
+    def _last(self) -> Place:
         if self._end is None:
             asked_at, body = self._now(), self._ask("latest", route="GET /webhooks-journal/latest")
             try:
-                self._end = (msgspec.json.decode(body or b"", type=_Entry).currentOffset, asked_at)
+                self._end = Place(msgspec.json.decode(body or b"", type=_Entry).currentOffset, asked_at)
             except msgspec.MsgspecError:
-                self._end = ("", asked_at)
+                self._end = Place("", asked_at)
         return self._end
 
     def _types(self, entry: _Entry) -> set[str] | None:
@@ -214,6 +218,13 @@ class Journal:
 
     def _now(self) -> int:
         return round(self._clock.now().timestamp() * 1000)
+
+
+def _is_news(object: str, place: Place, offsets: Sequence[str], told: Sequence[set[str] | None]) -> bool:
+    """Whether an entry behind the place is about the object, or can't be read; `told` are the types of each."""
+    if place.offset not in offsets:
+        return True
+    return any(types is None or TYPES[object] in types for types in told[offsets.index(place.offset) :])
 
 
 def classify(response: requests.Response) -> SyncError | None:
