@@ -42,7 +42,7 @@ class Journal:
     def linked(self, source: Object, id: str, target: Object, to: str, action: str) -> None:
         for one, its, other, that in ((source, id, target, to), (target, to, source, id)):
             for each in self._of(one, "ASSOCIATION", action):
-                if other.id in (each["associatedObjectTypeIds"] or ()):
+                if other.id in each["associatedObjectTypeIds"]:
                     ends = {"fromObjectTypeId": one.id, "fromObjectId": int(its)}
                     ends |= {"toObjectTypeId": other.id, "toObjectId": int(that)}
                     self._write(action, {"type": "association", **ends})
@@ -134,9 +134,8 @@ class Journal:
 
     def _subscription(self, number: int, given: Mapping[str, Any]) -> Document:
         now = stamp(self.clock.now())
-        blank = dict.fromkeys(("properties", "objectIds", "associatedObjectTypeIds", "deletedAt"))
         about = {"appId": 1, "createdBy": 1, "createdAt": now, "updatedAt": now}
-        return {**blank, **given, "id": number, **about}
+        return {**given, "id": number, **about}
 
     def _put(self, rows: Iterable[Document]) -> None:
         for row in rows:
