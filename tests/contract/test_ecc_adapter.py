@@ -556,16 +556,17 @@ def test_numbers_with_a_decimal_comma_and_grouping_are_read_exactly(
     assert row["FKDAT"] is None
 
 
-def test_reading_costs_a_listing_and_two_files_an_extract_and_nothing_new_costs_a_listing(
+def test_reading_costs_a_visit_and_one_an_extract_and_one_tells_of_all_objects_what_is_new(
     system: Ecc, erp: Sandbox
 ) -> None:
     three_extracts(erp)
     _, cursor = read(system, "DEBMAS", SHAPE)
-    assert system.calls.by_route == {"LIST": 1, "GET": 6}
+    assert system.calls.by_route == {"VISIT": 1 + 3}
 
-    system.changed({"DEBMAS": cursor})
+    assert system.changed({"DEBMAS": cursor, "ORDERS": None, "INVOIC": None}) == {"ORDERS", "INVOIC"}
+    assert system.calls.by_route == {"VISIT": 1 + 3 + 1}
     read(system, "DEBMAS", SHAPE, cursor)
-    assert system.calls.by_route == {"LIST": 3, "GET": 6}
+    assert system.calls.by_route == {"VISIT": 1 + 3 + 2}
 
 
 # Where the files lie

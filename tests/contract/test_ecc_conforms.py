@@ -18,7 +18,7 @@ class TestEcc(Conformance):
 
 
 LIES = [
-    ("looks_at", 2),
+    ("looks_at", 4),
     ("tells_identity", True),
     ("page_max", 2),
     ("counting", Counting.NONE),

@@ -105,12 +105,11 @@ COSTS: Mapping[str, Costs] = {
     "gainsight": Costs(identity=0, first=2),
     "netsuite": Costs(batch=5),  # a job, three questions while it runs, and a query for the ids that it gave
     "s4hana": Costs(identity=0, once=1),  # any answer opens a session, which names the system; writes need its token
-    # A listing and a control file tell the sender, and how many records there are; an extract is two files.
-    "ecc": Costs(identity=2, count=2, beside=dict.fromkeys(("DEBMAS", "ORDERS", "INVOIC"), 2)),
+    # A visit tells which extracts there are, another fetches one.
+    "ecc": Costs(beside=dict.fromkeys(("DEBMAS", "ORDERS", "INVOIC"), 1)),
 }
 MORE = {
     "tryton": "a call is about one model, and the log of changes does not know what was created",
-    "ecc": "a folder is listed for each object; no API",
 }
 """Where an incremental run with nothing new costs more than two calls, and why."""
 Group = tuple[str, str, str, int]

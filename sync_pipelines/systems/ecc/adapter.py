@@ -43,6 +43,7 @@ PASSPORT = Passport(
     is_ordered=False,
     deletes=Deletes.IN_PAGES,
     counting=Counting.EXACT,
+    looks_at=len(MESSAGES),
     batch_max=500,
     batch_atomic=False,
     idempotency_seconds=30 * DAY,

@@ -1,4 +1,4 @@
-"""Where the files lie: a folder of this machine, or one behind SFTP. A visit is one connection."""
+"""Where the files lie: a folder of this machine, or one behind SFTP. A visit is one connection, and one call."""
 
 from __future__ import annotations
 
@@ -89,21 +89,19 @@ class _Local:
     def visit(self) -> Iterator[Folder]:
         if not self._root.is_dir():
             raise FixConfiguration(f"{self.name}: the folder of its url is not there")
+        self._calls.count("VISIT")
         yield self
 
     def names(self, path: str) -> list[str]:
-        self._calls.count("LIST")
         with self._told(), suppress(FileNotFoundError):
             return self._disk.names(self._root / path)
         return []
 
     def get(self, path: str) -> bytes:
-        self._calls.count("GET")
         with self._told():
             return self._disk.read(self._root / path)
 
     def put(self, path: str, content: bytes) -> None:
-        self._calls.count("PUT")
         place, part = self._root / path, self._root / f"{path}.part"
         with self._told():
             self._disk.write(part, content)
@@ -154,10 +152,11 @@ class _Sftp:
 
     @contextmanager
     def visit(self) -> Iterator[Folder]:
+        self._calls.count("VISIT")
         with asyncio.Runner() as runner:
             link, files = self._call(runner, self._open)
             try:
-                yield _Visit(self._root, self._calls, lambda work: self._call(runner, lambda: work(files)))
+                yield _Visit(self._root, lambda work: self._call(runner, lambda: work(files)))
             finally:
                 link.close()
                 with suppress(OSError, TimeoutError):
@@ -192,11 +191,10 @@ async def _awaited(work: Callable[[], Awaitable[Told]]) -> Told:
 
 
 class _Visit:
-    def __init__(self, root: str, calls: Calls, run: Callable[[Callable[[Any], Awaitable[Any]]], Any]) -> None:
-        self._root, self._calls, self._run = root, calls, run
+    def __init__(self, root: str, run: Callable[[Callable[[Any], Awaitable[Any]]], Any]) -> None:
+        self._root, self._run = root, run
 
     def names(self, path: str) -> list[str]:
-        self._calls.count("LIST")
         try:
             found: list[str] = self._run(lambda files: files.listdir(f"{self._root}/{path}"))
         except FileNotFoundError:
@@ -204,7 +202,6 @@ class _Visit:
         return [name for name in found if name not in (".", "..")]
 
     def get(self, path: str) -> bytes:
-        self._calls.count("GET")
 
         async def work(files: Any) -> bytes:
             async with files.open(f"{self._root}/{path}", "rb") as file:
@@ -218,7 +215,6 @@ class _Visit:
         return content
 
     def put(self, path: str, content: bytes) -> None:
-        self._calls.count("PUT")
         place = f"{self._root}/{path}"
 
         async def work(files: Any) -> None:
