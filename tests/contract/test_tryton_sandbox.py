@@ -360,6 +360,24 @@ def test_a_parent_does_not_change_with_its_children(books):
     assert books.one("party.address", address, "city", "street")["city"] == "Linz"
 
 
+def test_a_user_tells_its_company_and_what_calls_depend_on_as_its_preferences_do(books):
+    names = ["company", "company_filter", "employee", "groups"]
+    (user,) = books.call(
+        "res.user",
+        "search_read",
+        [["login", "=", "admin"]],
+        0,
+        None,
+        None,
+        [*names, "company.party.code", "company.create_date"],
+    )
+
+    preferences = books.post("model.res.user.get_preferences", True, {}).json()["result"]
+    assert {name: user[name] for name in names} == {name: preferences[name] for name in names}
+    assert (user["id"], user["company."]["party."]["code"]) == (books.user, "US01")
+    assert user["company."]["create_date"].tzinfo is not None
+
+
 def test_a_party_without_a_code_gets_the_next_number(books):
     first, second = books.call("party.party", "create", [{"name": "x"}, {"name": "y", "code": None}])
     codes = [books.one("party.party", party, "code")["code"] for party in (first, second)]

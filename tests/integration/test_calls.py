@@ -91,9 +91,7 @@ COSTS: Mapping[str, Costs] = {
     # Stripe's feed takes twenty types of events at once. Inactive prices are a list of their own.
     "stripe": Costs(feed=GROUPS, is_marked=True, lists={"prices": 2}, is_batched=False, proof=1),
     "chargebee": Costs(feed=(KINDS,), is_batched=False),
-    # The user's preferences and the company tell the identity. Nothing but a look for them keeps creates from being
-    # made twice.
-    "tryton": Costs(identity=2, login=1, create=1),
+    "tryton": Costs(login=1, create=1),  # nothing but a look for them keeps creates from being made twice
     "hubspot": Costs(beside={"deals": 2}),  # no search tells associations: a call for each of two kinds
     # A batch is a job that has to be asked after. Slots are fields that may be renamed. The export is a minute late.
     # Rows name the account that they are of.

@@ -11,6 +11,7 @@ from werkzeug.exceptions import Forbidden, NotImplemented, RequestEntityTooLarge
 from sync_pipelines.sandbox.tryton import posting, sale
 from sync_pipelines.sandbox.tryton.database import COMPANY, Database
 from sync_pipelines.sandbox.tryton.fault import Crash
+from sync_pipelines.sandbox.tryton.founding import GROUPS
 from sync_pipelines.sandbox.tryton.reading import Reader
 from sync_pipelines.sandbox.tryton.saving import Writer
 from sync_pipelines.sandbox.tryton.schema import Model
@@ -37,7 +38,7 @@ _PREFERENCES = {
     "company.rec_name": "Meridian Software Inc",
     "language": "en",
     "language_direction": "ltr",
-    "groups": [1, 2, 3, 4, 5, 6, 7, 8],
+    "groups": GROUPS,
     "locale": {"date": "%m/%d/%Y", "grouping": [3, 3, 0], "decimal_point": ".", "thousands_sep": ","},
 }
 

@@ -104,10 +104,9 @@ class Tryton:
 
     def identity(self) -> str:
         """The company behind the user, when it was created, and the database: Tryton gives itself no id."""
-        company = self._server.context()["company"]
-        (record,) = self._rows("company.company", [["id", "=", company]], ["party.code", "create_date"])
-        created = instant(record["create_date"]).strftime("%Y%m%d%H%M%S%f")
-        return f"{self._server.database}/{record['party.']['code']}@{created}"
+        company = self._server.company()
+        created = instant(company["create_date"]).strftime("%Y%m%d%H%M%S%f")
+        return f"{self._server.database}/{company['party.']['code']}@{created}"
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """Records by (last_modified_at, id), from `overlap_seconds` before the cursor: Tryton dates a change by

@@ -33,7 +33,8 @@ def warning(name: str) -> tuple[int, bytes]:
 
 
 LOGIN = answer([7, "token", None])
-PREFERENCES = answer({"company": 1, "employee": 2, "language": "de", "locale": {}})
+COMPANY = {"create_date": {"__class__": "datetime", "year": 2026}, "party.": {"code": "US01"}}
+USER = answer([{"id": 7, "company": 1, "employee": 2, "company_filter": None, "groups": [3], "company.": COMPANY}])
 DONE = answer(None)
 LOST = requests.ConnectionError("cut off")
 
@@ -59,7 +60,7 @@ def erp(clock) -> Callable[..., tuple[Tryton, Scripted]]:
     """An adapter that has logged in, and the far end with what it will answer."""
 
     def build(*replies, logged_in: bool = True) -> tuple[Tryton, Scripted]:
-        far_end = Scripted([*([LOGIN, PREFERENCES] if logged_in else []), *replies])
+        far_end = Scripted([*([LOGIN, USER] if logged_in else []), *replies])
         session = requests.Session()
         session.mount("http://erp.test", far_end)
         options = {"user": "ann", "password": "s3cr3t"}
@@ -88,7 +89,7 @@ def test_a_first_read_asks_for_everything_oldest_change_first_archived_records_t
     assert (method, domain, offset) == ("party.party.search_read", [], 0)
     assert order == [["last_modified_at", "ASC"], ["id", "ASC"]]
     assert fields == ["name", "_timestamp", "last_modified_at"]
-    assert context(far_end) == {"company": 1, "employee": 2, "language": "en", "active_test": False}
+    assert context(far_end) == {"company": 1, "employee": 2, "groups": [3], "language": "en", "active_test": False}
     assert (page.record_ids, page.versions) == (["4", "2"], ["v1", "v5"])
     assert json.loads(page.payloads[0])["name"] == "A"
     assert page.cursor == {"at": "2026-11-02T12:00:05+00:00", "id": 2}
@@ -174,7 +175,7 @@ def test_a_log_in_that_fails_says_what_to_do_and_keeps_the_password_to_itself(er
 
 
 def test_a_user_without_a_company_is_refused_before_anything_is_read(erp):
-    books, _ = erp(LOGIN, answer({"company": None}), logged_in=False)
+    books, _ = erp(LOGIN, answer([{"id": 7, "company": None}]), logged_in=False)
 
     with pytest.raises(FixConfiguration, match="belongs to no company"):
         books.count("party.party")
