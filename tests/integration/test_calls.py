@@ -105,7 +105,6 @@ COSTS: Mapping[str, Costs] = {
 }
 MORE = {
     "hubspot": "a search is about one object; the journal that is about several is for a developer's app",
-    "tryton": "a call is about one model, and the log of changes does not know what was created",
     "ecc": "a folder is listed for each object; no API",
 }
 """Where an incremental run with nothing new costs more than two calls, and why."""
