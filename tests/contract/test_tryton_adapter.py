@@ -56,10 +56,10 @@ class Erp:
         self.clock.set(NOW)
         self.adapter = self.open()
 
-    def open(self, *, password: str = "admin-sandbox", database: str = "erp") -> Tryton:
+    def open(self, *, password: str = "admin-sandbox", database: str = "erp", **said: str) -> Tryton:
         session = requests.Session()
         session.mount(SITE, InProcess(self.sandbox))
-        options = {"user": "admin", "password": password}
+        options = {"user": "admin", "password": password, **said}
         settings = SystemSettings("tryton", "tryton", f"{SITE}/{database}", calls_per_second=1000, options=options)
         return open_system(settings, clock=self.clock, session=session)
 
@@ -176,6 +176,37 @@ def test_a_second_read_brings_what_changed_and_the_overlap_alone(erp):
     seen, _ = erp.read(cursor)
     assert seen.keys() == {old[1], *recent}
     assert seen[old[1]]["name"] == "Acme AG"
+
+
+def test_one_call_tells_what_changed_where_there_is_our_module_as_one_an_object_does_without(erp):
+    one_by_one, at_once, shapes = erp.adapter, erp.open(module="true"), mappings.objects("tryton")
+    erp.parties(2)
+    cursors = {name: erp.read(object=name)[1] for name in shapes}
+    quiet = [each.changed(cursors) for each in (one_by_one, at_once)]
+    erp.clock.advance(1)
+
+    erp.change("party.address", str(erp.id("party.address", "city", "Troy")), city="Utica")
+    erp.parties(1, stem="N")
+
+    assert quiet == [{name for name in shapes if cursors[name] is None and erp.rows(name)}] * 2
+    assert one_by_one.changed(cursors) == at_once.changed(cursors) == {"party.address", "party.party"} | quiet[0]
+    assert at_once.calls.by_route == {
+        "model.res.user.search_read": 1,
+        "model.sync_pipelines.look.changed": 2,
+    }
+    assert "model.sync_pipelines.look.changed" not in one_by_one.calls.by_route
+    assert (one_by_one.passport.looks_at, at_once.passport.looks_at) == (1, len(shapes))
+
+
+def test_a_database_that_has_not_activated_our_module_says_how_to_before_the_first_run(erp):
+    erp.sandbox.vendor.admin("module", {"activated": False})
+    asking = erp.open(module="true")
+
+    for look in (asking.changed, asking.check_shapes):
+        with pytest.raises(FixConfiguration, match="trytond-admin -d DATABASE -u sync_pipelines"):
+            look({"party.party": None})
+    erp.adapter.check_shapes(mappings.objects("tryton"))
+    assert erp.adapter.changed({"party.party": None}) == {"party.party"}
 
 
 def test_a_slow_transaction_that_commits_behind_the_cursor_is_read_from_the_overlap(erp):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -15,6 +16,19 @@ from sync_pipelines.testing.conformance import Conformance, lies
 
 class TestTryton(Conformance):
     new = TrytonFacts
+
+
+class WithModule(TrytonFacts):
+    """A database that has activated our module, and a topology that says so."""
+
+    options: Mapping[str, str] = {**TrytonFacts.options, "module": "true"}
+
+
+def test_one_call_tells_of_all_objects_where_there_is_our_module() -> None:
+    claimed = WithModule().system.passport.looks_at
+
+    assert lies(WithModule, claims=["looks_at"]) == []
+    assert lies(lambda: WithModule(looks_at=claimed + 1), claims=["looks_at"])
 
 
 LIES = [

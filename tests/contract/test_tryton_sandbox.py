@@ -360,6 +360,70 @@ def test_a_parent_does_not_change_with_its_children(books):
     assert books.one("party.address", address, "city", "street")["city"] == "Linz"
 
 
+LOOK = "sync_pipelines.look"
+
+
+def test_our_module_tells_of_which_models_records_are_past_a_key_archived_ones_where_that_is_asked(books):
+    archived = books.party(active=False)
+    latest = books.one("party.party", archived, "last_modified_at")["last_modified_at"]
+    keys = {
+        "party.party": [latest, archived - 1],
+        "party.address": [latest, 0],
+        "country.country": None,
+        "sale.line": [latest, 0],
+    }
+
+    assert books.call(LOOK, "changed", keys, active_test=False) == ["party.party", "country.country"]
+    assert books.call(LOOK, "changed", keys) == ["country.country"]
+    assert books.call(LOOK, "changed", {"party.party": [latest, archived]}, active_test=False) == []
+    assert books.call(LOOK, "changed", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ([{"party.planet": None}], "'party.planet'"),
+        ([{"ir.session": None}], "'ir.session'"),
+        ([{LOOK: None}], f"'{LOOK}'"),
+        ([["party.party"]], "'list' object has no attribute 'items'"),
+        ([{"party.party": [1]}], "not enough values to unpack (expected 2, got 1)"),
+        ([{"party.party": 5}], "cannot unpack non-iterable int object"),
+        ([{"party.party": ["x", 1]}], "Invalid isoformat string: 'x'"),
+        ([], ""),
+        ([{}, {}], ""),
+    ],
+)
+def test_our_module_refuses_what_it_can_not_look_at(books, params, text):
+    kind, told = books.refusal(LOOK, "changed", *params)
+
+    assert kind == "crash"
+    assert told == text or not text
+
+
+def test_our_module_offers_nothing_else(books):
+    assert books.post(f"model.{LOOK}.search", [], books.context).status_code == 403
+    assert books.post(f"model.{LOOK}.changed", {}).json()["error"]
+    assert books.post(f"model.{LOOK}.changed", {}, None).status_code == 422
+
+
+def test_a_user_tells_its_company_and_what_calls_depend_on_as_its_preferences_do(books):
+    names = ["company", "company_filter", "employee", "groups"]
+    (user,) = books.call(
+        "res.user",
+        "search_read",
+        [["login", "=", "admin"]],
+        0,
+        None,
+        None,
+        [*names, "company.party.code", "company.create_date"],
+    )
+
+    preferences = books.post("model.res.user.get_preferences", True, {}).json()["result"]
+    assert {name: user[name] for name in names} == {name: preferences[name] for name in names}
+    assert (user["id"], user["company."]["party."]["code"]) == (books.user, "US01")
+    assert user["company."]["create_date"].tzinfo is not None
+
+
 def test_a_party_without_a_code_gets_the_next_number(books):
     first, second = books.call("party.party", "create", [{"name": "x"}, {"name": "y", "code": None}])
     codes = [books.one("party.party", party, "code")["code"] for party in (first, second)]

@@ -104,8 +104,8 @@ def url(erp: Erp) -> str:
     return url
 
 
-def settings(url: str, password: str = PASSWORD) -> SystemSettings:
-    options = {"user": USER, "password": password}
+def settings(url: str, password: str = PASSWORD, *, user: str = USER, **said: str) -> SystemSettings:
+    options = {"user": user, "password": password, **said}
     return SystemSettings("tryton", "tryton", url, calls_per_second=1000, options=options)
 
 
@@ -269,6 +269,45 @@ def test_a_change_is_read_once_and_a_child_by_its_own_object(tryton, witness):
     latest = json.loads(changed[-1].payloads[-1])
     assert (latest["id"], latest["city"]) == (address.id, "Utica")
     assert not tryton.changed({"party.address": changed[-1].cursor})
+
+
+def test_our_module_tells_in_one_call_what_one_look_an_object_tells(tryton, url):
+    somebody = Server(settings(url), clock=SystemClock())
+    at_once = open_system(settings(url, module="true"), clock=SystemClock())
+    cursors = {name: _last(tryton, name) for name in mappings.objects("tryton")}
+    quiet = [each.changed(cursors) for each in (tryton, at_once)]
+
+    (address,) = Server.result(somebody.ask("party.address", "search", [["party.code", "=", "P0003"]]))
+    somebody.tell("party.address", "write", [address], {"city": "Osaka"})
+    email = {"type": "email", "value": "ap@pisa.example"}
+    somebody.tell("party.party", "create", [{"name": "Pisa", "contact_mechanisms": [["create", [email]]]}])
+
+    assert None not in cursors.values()
+    assert quiet == [set(), set()]
+    changed = {"party.address", "party.contact_mechanism", "party.party"}
+    assert tryton.changed(cursors) == at_once.changed(cursors) == changed
+    assert at_once.calls.by_route == {"model.res.user.search_read": 1, "model.sync_pipelines.look.changed": 2}
+
+
+def _last(tryton: Tryton, name: str) -> Any:
+    pages = list(tryton.read(name, {}, None))
+    return pages[-1].cursor if pages else None
+
+
+def test_a_user_without_rights_is_known_and_learns_nothing_of_what_it_may_not_read(tryton, url):
+    password = "olive-Ferry-2207"
+    server = Server(settings(url), clock=SystemClock())
+    mine = {"companies": [["add", [1]]], "company": 1}
+    server.tell("res.user", "create", [{"name": "Clerk", "login": "clerk", "password": password, **mine}])
+    clerk = open_system(settings(url, password, user="clerk", module="true"), clock=SystemClock())
+
+    assert clerk.identity() == tryton.identity()
+    assert clerk.changed({"party.party": None}) == {"party.party"}
+    for name in ("sale.sale", "account.invoice"):
+        with pytest.raises(FixConfiguration, match="rights of the user"):
+            clerk.changed({"party.party": None, name: None})
+    with pytest.raises(FixConfiguration, match=r"no object or field 'ir.session'"):
+        clerk.changed({"ir.session": None})
 
 
 def test_a_customer_is_created_with_all_its_parts_and_updated_in_place(tryton, witness):

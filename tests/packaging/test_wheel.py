@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEXTS = {".sql", ".toml", ".html", ".css", ".json", ".mako", ".lark", ".j2", ".ini", ".typed"}
+TEXTS = {".cfg", ".sql", ".toml", ".html", ".css", ".json", ".mako", ".lark", ".j2", ".ini", ".typed"}
 
 
 def uv() -> str:
@@ -74,6 +74,18 @@ def test_the_wheel_offers_the_command_and_the_adapters(installed: Path) -> None:
     assert offered["console_scripts"]["sync-pipelines"] == "sync_pipelines.cli:main"
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["sync_pipelines.systems"]
     assert dict(offered["sync_pipelines.systems"]) == declared
+
+
+def test_trytond_finds_its_module_and_needs_nothing_else_to_import_what_is_above_it(installed: Path) -> None:
+    offered = ConfigParser()
+    offered.read(installed / "sync_pipelines-0.1.0.dist-info" / "entry_points.txt")
+    module = offered["trytond.modules"]["sync_pipelines"]
+    code = f"import sys; sys.path.insert(0, {str(installed)!r}); import {module} as found; print(found.__file__)"
+
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert Path(ran.stdout.strip()).with_name("tryton.cfg").is_file()
 
 
 def test_the_wheel_carries_its_licence(installed: Path) -> None:

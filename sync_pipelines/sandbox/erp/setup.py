@@ -39,6 +39,7 @@ MODULES = (
     "party",
     "product",
     "sale",
+    "sync_pipelines",
 )
 
 

@@ -11,12 +11,14 @@ from werkzeug.exceptions import Forbidden, NotImplemented, RequestEntityTooLarge
 from sync_pipelines.sandbox.tryton import posting, sale
 from sync_pipelines.sandbox.tryton.database import COMPANY, Database
 from sync_pipelines.sandbox.tryton.fault import Crash
+from sync_pipelines.sandbox.tryton.founding import GROUPS
+from sync_pipelines.sandbox.tryton.look import LOOK, changed
 from sync_pipelines.sandbox.tryton.reading import Reader
 from sync_pipelines.sandbox.tryton.saving import Writer
 from sync_pipelines.sandbox.tryton.schema import Model
 
 Context = Mapping[str, Any]
-READS = ("search", "search_count", "search_read", "read", "get_preferences")
+READS = ("search", "search_count", "search_read", "read", "get_preferences", "changed")
 _UNPLAYED = (
     "copy",
     "default_get",
@@ -37,7 +39,7 @@ _PREFERENCES = {
     "company.rec_name": "Meridian Software Inc",
     "language": "en",
     "language_direction": "ltr",
-    "groups": [1, 2, 3, 4, 5, 6, 7, 8],
+    "groups": GROUPS,
     "locale": {"date": "%m/%d/%Y", "grouping": [3, 3, 0], "decimal_point": ".", "thousands_sep": ","},
 }
 
@@ -65,8 +67,8 @@ class Calls:
         """What a method does; `Forbidden` for one that is not offered."""
         if name in _BUTTONS.get(model.name, ()):
             return lambda calls, model, context, ids: calls.press(model, name, ids, context)
-        if name in _VERBS and (name != "get_preferences" or model.name == "res.user"):
-            return _VERBS[name]
+        if (verb := _VERBS_OF.get(model.name, _VERBS).get(name)) is not None:
+            return verb
         raise NotImplemented if name in _UNPLAYED else Forbidden
 
     def search(self, model: Model, context: Context, *given: Any) -> list[int]:
@@ -112,6 +114,10 @@ class Calls:
     def preferences(self, model: Model, context: Context, *given: Any) -> Mapping[str, Any]:
         return _PREFERENCES
 
+    def changed(self, model: Model, context: Context, *given: Any) -> list[str]:
+        (cursors,) = _padded(given, 1, 1)
+        return changed(self.database, self.reader, cursors, active_test=context.get("active_test", True))
+
     def press(self, model: Model, button: str, ids: Sequence[int], context: Context) -> None:
         ids = _ids(ids)
         self.reader.read(model, ids, ["id"])
@@ -145,8 +151,12 @@ _VERBS: Mapping[str, Callable[..., Any]] = {
     "create": Calls.create,
     "write": Calls.write,
     "delete": Calls.delete,
-    "get_preferences": Calls.preferences,
 }
+_VERBS_OF: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "res.user": {**_VERBS, "get_preferences": Calls.preferences},
+    LOOK.name: {"changed": Calls.changed},
+}
+"""Models that offer something else than the others."""
 _BUTTONS: Mapping[str, Sequence[str]] = {
     "sale.sale": tuple(sale.STATES),
     "account.invoice": tuple(posting.STATES),

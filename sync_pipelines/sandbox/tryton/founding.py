@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 
 LOGIN = "admin"
 CLERK = 2
+GROUPS = list(range(1, 9))
+"""Those of the administrator."""
 FOUNDED = micros(datetime(books.YEAR, 1, 1, tzinfo=UTC))
 OPEN_FROM = date(books.YEAR, 4, 1)
 """Earlier periods are closed once the books are seeded."""
@@ -50,7 +52,7 @@ def _company() -> Mapping[str, Iterable[Row]]:
     code, name = books.COMPANY
     user = {"name": "Administrator", "login": LOGIN, "email": "admin@example.test"}
     return {
-        "res.user": [{**user, "company": COMPANY, "employee": 1}],
+        "res.user": [{**user, "company": COMPANY, "employee": 1, "groups": GROUPS}],
         "party.party": [_party(code, name), _party(f"{code}-INT", "Integration")],
         "company.company": [{"party": 1, "currency": 1, "timezone": "America/New_York"}],
         "company.employee": [{"party": CLERK, "company": COMPANY}],

@@ -30,6 +30,7 @@ from sync_pipelines.sandbox.tryton.calls import READS, Calls
 from sync_pipelines.sandbox.tryton.database import ADMINISTRATOR, Database
 from sync_pipelines.sandbox.tryton.fault import Concurrency, Crash, Fault, Login, Warned, unknown
 from sync_pipelines.sandbox.tryton.founding import found
+from sync_pipelines.sandbox.tryton.look import LOOK
 from sync_pipelines.sandbox.tryton.saving import Writer
 from sync_pipelines.sandbox.tryton.session import Session, Sessions
 from sync_pipelines.sandbox.tryton.wizard import Wizards
@@ -63,6 +64,8 @@ class Tryton:
         found(store)
         self.database = Database(store, clock=clock, faults=faults)
         self.calls = Calls(self.database)
+        self.has_module = True
+        """Whether the database has activated our module."""
         self.wizards = Wizards(self.database)
         self.sessions = Sessions(clock)
 
@@ -86,13 +89,16 @@ class Tryton:
         self.sessions.expire()
 
     def admin(self, action: str, body: Any) -> Any:
-        """save_late, limits."""
+        """save_late, limits, module."""
         given = body or {}
         match action:
             case "save_late":
                 return {"ids": self._save_late(given)}
             case "limits":
                 self.calls.limits.records = int(given["records"])
+                return {"done": action}
+            case "module":
+                self.has_module = bool(given["activated"])
                 return {"done": action}
         raise ValueError(f"an administrator can't {action!r} here")
 
@@ -136,7 +142,8 @@ class Tryton:
             return self._walk(model_name, verb_name, params)
         if kind != "model":
             raise unknown(model_name)
-        model = self.database.model(model_name)
+        is_ours = self.has_module and model_name == LOOK.name
+        model = LOOK if is_ours else self.database.model(model_name)
         verb = self.calls.verb(model, verb_name)
         if verb_name == "post" and not self.sessions.is_fresh(session):
             raise Unauthorized

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -33,6 +34,7 @@ from sync_pipelines.systems.budget import Turns
 from sync_pipelines.systems.pagination import Keyset
 from sync_pipelines.systems.passport import configured
 from sync_pipelines.systems.splitting import Split, Splitter
+from sync_pipelines.systems.tryton.answer import LOOK
 from sync_pipelines.systems.tryton.session import Server
 from sync_pipelines.systems.tryton.value import instant
 from sync_pipelines.systems.tryton.write import BATCH_MAX, KEYS, Writer, carried
@@ -40,6 +42,9 @@ from sync_pipelines.systems.tryton.write import BATCH_MAX, KEYS, Writer, carried
 PAGE_MAX = 1000
 VERSION = "_timestamp"
 """Tryton's own word for a record's version: the time of its last change, as it is sent back to lock it."""
+
+LOOKS_AT = 23
+"""As many objects as the mappings read; our module answers about any number."""
 
 PASSPORT = Passport(
     api_version="8.0",
@@ -82,20 +87,24 @@ def open_system(
 ) -> Tryton:
     """A Tryton database; nothing is sent until the first call.
 
-    `settings` needs `url` (it ends with the database's name), `user` and `password`.
+    `settings` needs `url` (it ends with the database's name), `user` and `password`. With `module = true` it is asked
+    what changed by our module, which its database has to have activated.
     """
     server = Server(settings, clock=clock, session=session, rng=rng)
-    return Tryton(server, passport=configured(PASSPORT, settings))
+    has_module = settings.flag("module")
+    passport = replace(PASSPORT, looks_at=LOOKS_AT) if has_module else PASSPORT
+    return Tryton(server, passport=configured(passport, settings), has_module=has_module)
 
 
 class Tryton:
     """One database. Deletes leave no trace, so only a sweep of all ids finds them."""
 
-    def __init__(self, server: Server, *, passport: Passport = PASSPORT) -> None:
+    def __init__(self, server: Server, *, passport: Passport = PASSPORT, has_module: bool = False) -> None:
         self.name = server.name
         self.passport = passport
         self.calls = server.wire.calls
         self._server = server
+        self._has_module = has_module
         self._writer = Writer(server)
         self._splitter = Splitter(("result",), {"id": int, VERSION: str, "last_modified_at": _Instant})
 
@@ -104,10 +113,14 @@ class Tryton:
 
     def identity(self) -> str:
         """The company behind the user, when it was created, and the database: Tryton gives itself no id."""
-        company = self._server.context()["company"]
-        (record,) = self._rows("company.company", [["id", "=", company]], ["party.code", "create_date"])
-        created = instant(record["create_date"]).strftime("%Y%m%d%H%M%S%f")
-        return f"{self._server.database}/{record['party.']['code']}@{created}"
+        company = self._server.company()
+        created = instant(company["create_date"]).strftime("%Y%m%d%H%M%S%f")
+        return f"{self._server.database}/{company['party.']['code']}@{created}"
+
+    def check_shapes(self, shapes: Mapping[str, Shape]) -> None:
+        """Where our module is to be asked, that it answers, about every object. A field is missed by the first read."""
+        if self._has_module:
+            self.changed(dict.fromkeys(shapes))
 
     def read(self, object: str, shape: Shape, since: Cursor | None) -> Iterator[Page]:
         """Records by (last_modified_at, id), from `overlap_seconds` before the cursor: Tryton dates a change by
@@ -146,7 +159,13 @@ class Tryton:
         return ([str(record_id) for record_id in page] for page in pages)
 
     def changed(self, cursors: Mapping[str, Cursor | None]) -> set[str]:
-        """One count an object, for a call is about one model; it stops at the first record past the cursor."""
+        """One call to our module, else one count an object, for a call of Tryton's own is about one model.
+
+        A count stops at the first record past the cursor.
+        """
+        if self._has_module:
+            keys = {name: _key(since) for name, since in cursors.items()}
+            return set(Server.result(self._server.ask(LOOK, "changed", keys)))
         counts = {
             name: Server.result(self._server.ask(name, "search_count", _past(_key(since)), 0, 1))
             for name, since in cursors.items()

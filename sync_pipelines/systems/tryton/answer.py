@@ -18,6 +18,9 @@ from sync_pipelines.systems.http import retry_after
 DRIFTED = "drifted"
 """The code of a write that the server refused because a record was changed by somebody else."""
 
+LOOK = "sync_pipelines.look"
+"""The model of `systems.tryton_module`, which a database has where that is activated."""
+
 _KINDS = (
     (re.compile(r"must reopen the period"), "closed_period"),
     (re.compile(r"no period|find a period|create a period", re.I), "no_period"),
@@ -87,6 +90,11 @@ def _refusal(message: str) -> SetAside:
 
 def _failure(text: str) -> SyncError:
     """An exception that the server did not mean to raise; its transaction was rolled back."""
+    if text == repr(LOOK):
+        return FixConfiguration(
+            "Tryton's database has not activated the module sync_pipelines: install this package beside trytond, run "
+            "trytond-admin -d DATABASE -u sync_pipelines and start the server anew, or set module = false"
+        )
     if _UNKNOWN_NAME.fullmatch(text):
         return FixConfiguration(
             f"Tryton knows no object or field {text}: mend mappings/tryton, or activate the module that has it"

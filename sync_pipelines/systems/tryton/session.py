@@ -27,7 +27,8 @@ ATTEMPTS_FORGOTTEN = 300.0
 """Seconds after which Tryton forgets failed log-ins (its `session` setting `timeout`, as shipped)."""
 
 _KEPT = ("company", "company_filter", "employee", "groups")
-"""The user's preferences that calls depend on."""
+"""What calls depend on of their user, in its own record under the same names as in its preferences."""
+_OF_COMPANY = ("company.party.code", "company.create_date")
 
 
 class _Login(msgspec.Struct):
@@ -120,6 +121,7 @@ class Server:
         user, password = settings.option("user"), settings.option("password")
         auth = PasswordLogin(settings.name, settings.url, user, password, session=session)
         self._auth = auth
+        self._user = user
         self.name = settings.name
         self.database = settings.url.rstrip("/").rpartition("/")[2]
         self.wire = Wire(settings, clock=clock, auth=auth, classify=classify, session=session, rng=rng)
@@ -127,8 +129,11 @@ class Server:
 
     def ask(self, object: str, verb: str, *params: Any, context: Mapping[str, Any] | None = None) -> bytes:
         """The answer to a question that changes nothing; archived records are not left out."""
+        return self._ask(object, verb, *params, {**self.context(), "active_test": False, **(context or {})})
+
+    def _ask(self, object: str, verb: str, *params: Any) -> bytes:
         try:
-            return self._call(object, verb, params, {"active_test": False, **(context or {})}, safe=True)
+            return self._send(f"model.{object}.{verb}", list(params), safe=True)
         except SetAside as error:
             raise FixConfiguration(
                 f"{self.name} does not answer {verb} of {object} ({error}): "
@@ -137,7 +142,8 @@ class Server:
 
     def tell(self, object: str, verb: str, *params: Any, context: Mapping[str, Any] | None = None) -> Any:
         """Change something; the decoded result. `InDoubt` when no answer says whether it happened."""
-        return self.result(self._call(object, verb, params, context or {}, safe=False))
+        full = {**self.context(), **(context or {})}
+        return self.result(self._send(f"model.{object}.{verb}", [*params, full], safe=False))
 
     def walk(self, wizard: str, state: str, data: Mapping[str, Any], *, model: str, record_id: int) -> None:
         """Go through a wizard over one record: open it, carry out a state with its data, close it.
@@ -156,29 +162,32 @@ class Server:
         """What an answer carries, parsed."""
         return msgspec.json.decode(body)["result"]
 
+    def company(self) -> Mapping[str, Any]:
+        """`create_date` and `party.` with its `code` of the company that the user belongs to, asked anew.
+
+        One call, of the user's own record: users and companies may be read by every user (trytond 8.0, `res/user.xml`,
+        `modules/company/company.xml`).
+        """
+        by_login = [[["login", "=", self._user]], 0, None, None, [*_KEPT, *_OF_COMPANY]]
+        users = self.result(self._ask("res.user", "search_read", *by_login, {"language": LANGUAGE}))
+        if not users or not users[0]["company"]:
+            raise FixConfiguration(f"the user of [systems.{self.name}] belongs to no company: give it one in Tryton")
+        (user,) = users
+        kept = {key: user[key] for key in _KEPT if user[key] is not None}
+        self._context = {**kept, "language": LANGUAGE}
+        company: Mapping[str, Any] = user["company."]
+        return company
+
     def context(self) -> Mapping[str, Any]:
-        """The company and employee on whose behalf the user acts, as its preferences have them."""
+        """The company and employee on whose behalf the user acts."""
         if self._context is None:
-            body = self._send("model.res.user.get_preferences", [True, {}], safe=True)
-            preferences = self.result(body)
-            if not preferences.get("company"):
-                raise FixConfiguration(
-                    f"the user of [systems.{self.name}] belongs to no company: give it one in Tryton"
-                )
-            kept = {key: preferences[key] for key in _KEPT if key in preferences}
-            self._context = {**kept, "language": LANGUAGE}
-        return self._context
+            self.company()
+        return self._context or {}
 
     def user_id(self) -> int | None:
         """The user on whose behalf calls are made."""
         self.context()
         return self._auth.user_id
-
-    def _call(
-        self, object: str, verb: str, params: tuple[Any, ...], context: Mapping[str, Any], *, safe: bool
-    ) -> bytes:
-        full = {**self.context(), **context}
-        return self._send(f"model.{object}.{verb}", [*params, full], safe=safe)
 
     def _send(self, method: str, params: list[Any], *, safe: bool) -> bytes:
         call = {"id": 1, "method": method, "params": encode(params)}

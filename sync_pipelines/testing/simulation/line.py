@@ -19,7 +19,7 @@ from sync_pipelines.sandbox.transport import InProcess
 from sync_pipelines.testing.simulation.pulse import Pulse
 
 PAGE_FOR_PEOPLE = b"<!DOCTYPE html><html><body><h1>Down for Maintenance</h1></body></html>"
-_ASKING = ("search", "search_count", "search_read", "read", "get_preferences", "login", "logout")
+_ASKING = ("search", "search_count", "search_read", "read", "changed", "login", "logout")
 _ASKED_BY_POST = {"list", "query", "read", "search", "suiteql", "token", "tokens"}
 """Parts of the paths by which other systems are asked with a POST."""
 _SAID_NOTHING = -1

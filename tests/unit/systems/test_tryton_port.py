@@ -33,7 +33,8 @@ def warning(name: str) -> tuple[int, bytes]:
 
 
 LOGIN = answer([7, "token", None])
-PREFERENCES = answer({"company": 1, "employee": 2, "language": "de", "locale": {}})
+COMPANY = {"create_date": {"__class__": "datetime", "year": 2026}, "party.": {"code": "US01"}}
+USER = answer([{"id": 7, "company": 1, "employee": 2, "company_filter": None, "groups": [3], "company.": COMPANY}])
 DONE = answer(None)
 LOST = requests.ConnectionError("cut off")
 
@@ -58,11 +59,11 @@ def invoice(name: str, *, operation: Operation = Operation.CREATE, then: tuple[s
 def erp(clock) -> Callable[..., tuple[Tryton, Scripted]]:
     """An adapter that has logged in, and the far end with what it will answer."""
 
-    def build(*replies, logged_in: bool = True) -> tuple[Tryton, Scripted]:
-        far_end = Scripted([*([LOGIN, PREFERENCES] if logged_in else []), *replies])
+    def build(*replies, logged_in: bool = True, **said: str) -> tuple[Tryton, Scripted]:
+        far_end = Scripted([*([LOGIN, USER] if logged_in else []), *replies])
         session = requests.Session()
         session.mount("http://erp.test", far_end)
-        options = {"user": "ann", "password": "s3cr3t"}
+        options = {"user": "ann", "password": "s3cr3t", **said}
         settings = SystemSettings("erp", "tryton", "http://erp.test/books", calls_per_second=1000, options=options)
         return open_system(settings, clock=clock, session=session), far_end
 
@@ -88,7 +89,7 @@ def test_a_first_read_asks_for_everything_oldest_change_first_archived_records_t
     assert (method, domain, offset) == ("party.party.search_read", [], 0)
     assert order == [["last_modified_at", "ASC"], ["id", "ASC"]]
     assert fields == ["name", "_timestamp", "last_modified_at"]
-    assert context(far_end) == {"company": 1, "employee": 2, "language": "en", "active_test": False}
+    assert context(far_end) == {"company": 1, "employee": 2, "groups": [3], "language": "en", "active_test": False}
     assert (page.record_ids, page.versions) == (["4", "2"], ["v1", "v5"])
     assert json.loads(page.payloads[0])["name"] == "A"
     assert page.cursor == {"at": "2026-11-02T12:00:05+00:00", "id": 2}
@@ -174,10 +175,35 @@ def test_a_log_in_that_fails_says_what_to_do_and_keeps_the_password_to_itself(er
 
 
 def test_a_user_without_a_company_is_refused_before_anything_is_read(erp):
-    books, _ = erp(LOGIN, answer({"company": None}), logged_in=False)
+    books, _ = erp(LOGIN, answer([{"id": 7, "company": None}]), logged_in=False)
 
     with pytest.raises(FixConfiguration, match="belongs to no company"):
         books.count("party.party")
+
+
+def test_our_module_is_asked_about_all_objects_in_one_call_where_the_topology_says_so(erp):
+    books, far_end = erp(answer(["sale.sale"]), module="True")
+
+    changed = books.changed({"party.party": {"at": NOON.isoformat(), "id": 4}, "sale.sale": None})
+
+    noon = {"__class__": "datetime", "year": 2026, "month": 11, "day": 2, "hour": 12, "minute": 0, "second": 0}
+    keys = {"party.party": [noon | {"microsecond": 0}, 4], "sale.sale": None}
+    assert calls(far_end) == [("sync_pipelines.look.changed", [keys])]
+    assert context(far_end)["active_test"] is False
+    assert changed == {"sale.sale"}
+    assert books.passport.looks_at == adapter.LOOKS_AT
+
+
+def test_a_look_at_an_object_that_the_user_may_not_read_is_a_right_to_be_given(erp):
+    books, _ = erp(refusal('You are not allowed to access "Party".'), module="true")
+
+    with pytest.raises(FixConfiguration, match="rights of the user"):
+        books.changed({"party.party": None})
+
+
+def test_whether_there_is_our_module_is_said_by_true_or_false(erp):
+    with pytest.raises(FixConfiguration, match=r"\[systems.erp\] module is 'maybe': give true or false"):
+        erp(module="maybe")
 
 
 def test_an_object_that_the_user_may_not_read_is_a_right_to_be_given(erp):
