@@ -26,6 +26,7 @@ from msgspec.structs import replace as changed
 
 from sync_pipelines.clock import Clock
 from sync_pipelines.course import VERBS, course, walk
+from sync_pipelines.domains import DOMAINS
 from sync_pipelines.engine.outcome import Applied, Extraction, Result
 from sync_pipelines.engine.port import Deletes, Locking, Operation, Passport, System
 from sync_pipelines.engine.topology import SystemSettings, Topology
@@ -34,6 +35,7 @@ from sync_pipelines.ledger.embedded import Embedded
 from sync_pipelines.loop import Loop, Mode
 from sync_pipelines.sandbox.app import Sandbox
 from sync_pipelines.sandbox.clock import VirtualClock
+from sync_pipelines.sandbox.demo import SECRETS
 from sync_pipelines.sandbox.launch import open_sandbox
 from sync_pipelines.sandbox.transport import InProcess
 from sync_pipelines.systems.chargebee.record import KINDS
@@ -44,7 +46,6 @@ from sync_pipelines.testing.simulation.pulse import Pulse
 from sync_pipelines.testing.simulation.world import BEGINNING, topology_of
 
 TOPOLOGY = Path(__file__).parents[2] / "sync.all.toml"
-DOMAINS = ("customer", "product", "order")
 MARGIN = 1.05
 IDLE_MAX = 2
 LOGINS = {
@@ -79,8 +80,8 @@ class Costs:
     """Calls for a batch of several."""
     proof: int = 0
     """Calls before each update that is not batched: is the record what the plan was made from?"""
-    create: int = 0
-    """Calls before a batch of creates."""
+    create: Mapping[str, int] = field(default_factory=dict)
+    """By domain, calls before a batch of creates."""
     once: int = 0
     """Calls before the first write of a run."""
     unseen: int = 0
@@ -92,13 +93,15 @@ COSTS: Mapping[str, Costs] = {
     # Stripe's feed takes twenty types of events at once. Inactive prices are a list of their own.
     "stripe": Costs(feed=GROUPS, is_marked=True, lists={"prices": 2}, is_batched=False, proof=1),
     "chargebee": Costs(feed=(KINDS,), is_batched=False),
-    "tryton": Costs(login=1, create=1),  # nothing but a look for them keeps creates from being made twice
+    "tryton": Costs(
+        login=1, create=dict.fromkeys(DOMAINS, 1)
+    ),  # nothing but a look for them keeps creates from being made twice
     # No search tells associations: a call for each of two kinds. What the app has subscribed to in its journal, and
     # where that ends, is asked when the place in it is taken.
     "hubspot": Costs(beside={"deals": 2}, first=2),
-    # A batch is a job that has to be asked after. Slots are fields that may be renamed. The export is a minute late.
-    # Rows name the account that they are of.
-    "zendesk": Costs(identity=0, batch=2, once=1, unseen=1),
+    # A batch is a job that has to be asked after. Slots are fields that may be renamed, and an entitlement goes into a
+    # free one. The export is a minute late. Rows name the account that they are of.
+    "zendesk": Costs(identity=0, batch=2, once=1, create={"entitlement": 1}, unseen=1),
     # Two queries prove the zone of conditions, until a read by time does.
     "gainsight": Costs(identity=0, first=2),
     "netsuite": Costs(batch=5),  # a job, three questions while it runs, and a query for the ids that it gave
@@ -106,6 +109,8 @@ COSTS: Mapping[str, Costs] = {
     # A visit tells which extracts there are, another fetches one.
     "ecc": Costs(beside=dict.fromkeys(("DEBMAS", "ORDERS", "INVOIC"), 1)),
 }
+MORE = {"s4hana": 3}
+"""Where an incremental run with nothing new costs more than two calls: three services, and a call is to one of them."""
 Group = tuple[str, str, str, int]
 """Writes that go in one batch: domain, object, operation, and how many changes of state follow."""
 
@@ -137,7 +142,7 @@ class World:
         before, run_id = self._arrived(), f"run-{uuid4().hex[:8]}"
         loop_of: Any = partial(Loop.open, clock=self.clock, open_planes=self.planes.open, connect=self._connect)
         with loop_of(self.topology, run_id=run_id, mode=mode, shares_pace=False) as loop:
-            told = [each.outcome for each in walk(course(loop, DOMAINS, verbs))]
+            told = [each.outcome for each in walk(course(loop, tuple(DOMAINS), verbs))]
             ran = {name: self._ran(loop, told, name, since=before[name]) for name in self.boxes}
         self.clock.advance(3600)
         return ran
@@ -210,8 +215,7 @@ def world(postgres: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for name, box in boxes.items():
         dated = {"at": BEGINNING - timedelta(days=1)} if name == "tryton" else {}
         importlib.import_module(f"sync_pipelines.sandbox.{name}").seed(box.store, told[name], **dated)
-    portal: Any = boxes["hubspot"].vendor
-    portal.crm.create(portal.crm.schema.objects["contacts"], {"email": "ann@example.test"})
+    _work_in(boxes)
     erp: Any = boxes["ecc"].vendor
     shutil.rmtree(erp.folder)
     erp.move(folder / "ecc")
@@ -220,6 +224,19 @@ def world(postgres: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield World(topology, boxes, planes, clock)
     planes.close()
     postgres.drop(ground.name)
+
+
+def _work_in(boxes: Mapping[str, Sandbox]) -> None:
+    """Somebody works in the platforms, so that their feeds have an end: a first run notes it."""
+    portal: Any = boxes["hubspot"].vendor
+    portal.crm.create(portal.crm.schema.objects["contacts"], {"email": "ann@example.test"})
+    session = requests.Session()
+    session.mount("http://", InProcess(boxes["stripe"]))
+    session.headers["Authorization"] = f"Bearer {SECRETS['STRIPE_API_KEY']}"
+    customer = boxes["stripe"].store.all("customer")[0]["id"]
+    session.post(
+        f"http://stripe.test/v1/customers/{customer}", data={"description": "Met"}, timeout=9
+    ).raise_for_status()
 
 
 def _topology(folder: Path) -> Topology:
@@ -268,11 +285,11 @@ def _read(costs: Costs, passport: Passport, told: Extraction) -> int:
 
 def _written(costs: Costs, ran: Ran) -> int:
     calls = costs.once if ran.written else 0
-    for (_, _, operation, verbs), size in ran.written.items():
+    for (domain, _, operation, verbs), size in ran.written.items():
         creates = operation == Operation.CREATE
         batches = ceil(size / ran.passport.batch_max)
         calls += (batches * (costs.batch if size > 1 else 1) if costs.is_batched else size) + batches * verbs
-        calls += batches * costs.create if creates else 0
+        calls += batches * costs.create.get(domain, 0) if creates else 0
         if not creates and ran.passport.locking is Locking.REREAD:
             calls += size * costs.proof or batches
     return calls
@@ -300,10 +317,12 @@ def test_a_full_run_costs_no_more_calls_than_it_cannot_do_without(
 
 
 @pytest.mark.parametrize("name", COSTS)
-def test_an_incremental_run_with_nothing_new_costs_two_calls_at_most(runs: list[dict[str, Ran]], name: str) -> None:
+def test_an_incremental_run_with_nothing_new_costs_two_calls_or_one_a_service(
+    runs: list[dict[str, Ran]], name: str
+) -> None:
     ran = runs[2][name]
 
-    assert ran.calls <= IDLE_MAX
+    assert ran.calls <= IDLE_MAX or ran.calls == MORE.get(name) == len(ran.extractions)
     assert not any(each.appended or each.deleted for each in ran.extractions)
 
 
