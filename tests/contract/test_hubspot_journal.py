@@ -235,6 +235,24 @@ def test_a_journal_without_an_answer_costs_searches_and_stops_nobody(portal: Por
     assert found == (set() if status == 204 else set(READ_TOO))
 
 
+def test_where_subscriptions_are_not_told_the_journal_is_not_gone_by(portal: Portal) -> None:
+    portal.cursors = dict.fromkeys(READ_TOO)
+    portal.begun.clear()
+    portal.faults.add(Rule("GET /webhooks-journal/subscriptions", "status", status=500, times=99))
+    portal.settle()
+
+    assert not [cursor for cursor in portal.cursors.values() if "journal" in (cursor or {})]
+
+
+def test_a_window_that_was_left_in_the_middle_is_read_on_though_nothing_happened(portal: Portal) -> None:
+    for number in range(250):
+        portal.make("companies", name=f"Many {number}")
+    portal.begin()
+    portal.cursors["companies"] = next(iter(portal.adapter.read("companies", SHAPES["companies"], None))).cursor
+
+    assert "companies" in portal.begin().changed(portal.cursors)
+
+
 def test_what_the_app_has_not_subscribed_to_is_looked_at_by_search_and_named_by_doctor(portal: Portal) -> None:
     mine = [each for each in portal.crm.journal.subscriptions() if each["objectTypeId"] == "0-3"]
     portal.crm.journal.unsubscribe(mine[1]["id"])

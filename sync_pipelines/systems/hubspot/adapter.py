@@ -200,8 +200,8 @@ class HubSpot:
 
         Where it tells that nothing happened to an object, but much to others, the object's read costs nothing.
         """
-        places = {name: place_in(since) if self._journal else None for name, since in cursors.items()}
-        followed = {name: place for name, place in places.items() if place is not None}
+        whole = {name: since for name, since in cursors.items() if self._journal and "below" not in (since or {})}
+        followed = {name: place for name, since in whole.items() if (place := place_in(since)) is not None}
         told = self._journal.changed(followed) if self._journal else set()
         return told | {name for name in cursors.keys() - followed.keys() if self._is_past(name, cursors[name])}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,10 +89,7 @@ class _Subscriptions(msgspec.Struct):
 
 
 class Journal:
-    """What one app's journal tells of one portal, for the length of a run.
-
-    `portal` gives the portal's id. A change becomes visible to searches no later than `late_seconds` after it.
-    """
+    """What one app's journal tells of one portal, for the length of a run; `portal` gives the portal's id."""
 
     def __init__(self, wire: Wire, portal: Callable[[], str], *, clock: Clock, scheme: str = "https") -> None:
         self._wire = wire
@@ -134,7 +132,9 @@ class Journal:
             return place
         self._news.discard(object)
         end = self._last()
-        return end if end.offset and not self.missing(object, shape) else None
+        with suppress(RetryLater, MalformedPage):
+            return end if end.offset and not self.missing(object, shape) else None
+        return None
 
     def forget(self) -> None:
         """This run is about to write: what a look found no longer holds."""
