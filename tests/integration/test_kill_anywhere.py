@@ -1,6 +1,7 @@
 """Runs over a real ERP that are killed at random moments, and run again, end where an undisturbed one does.
 
-SYNC_KILLS says how many kills (`make kills` asks for 100). Each world takes some of them and is then compared.
+SYNC_KILLS says how many kills: `make kills` asks for 100, a run of all tests for none. Each world takes some of them
+and is then compared.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sync_pipelines.sandbox import company
 from sync_pipelines.sandbox.demo import make_erp
 from sync_pipelines.sandbox.erp import DATABASE, Erp
 
-KILLS = int(os.environ.get("SYNC_KILLS", "3"))
+KILLS = int(os.environ.get("SYNC_KILLS", "0"))
 SEED = int(os.environ.get("SYNC_KILLS_SEED", "1"))
 KILLS_A_WORLD = 20
 """By then the writes are made, and there is nothing left to interrupt."""
@@ -31,7 +32,10 @@ RUNS = (("run", "customer"), ("run", "product", "pricing"), ("run", "customer", 
 APPLY = ("apply",)
 """In the order in which their work depends on one another, so that a kill has something to disturb."""
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(KILLS == 0, reason="kills at random moments take long: make kills N=20"),
+]
 
 
 @dataclass
