@@ -224,7 +224,7 @@ def _is_news(object: str, place: Place, offsets: Sequence[str], told: Sequence[s
     """Whether an entry behind the place is about the object, or can't be read; `told` are the types of each."""
     if place.offset not in offsets:
         return True
-    return any(types is None or TYPES[object] in types for types in told[offsets.index(place.offset) :])
+    return any(types is None or TYPES.get(object) in types for types in told[offsets.index(place.offset) :])
 
 
 def classify(response: requests.Response) -> SyncError | None:
