@@ -34,11 +34,18 @@ def following(api: Api, call: Call) -> Answer:
 
 
 def batch_following(api: Api, call: Call) -> Answer:
+    return _batch(api, call, _scoped(api, call).after(call.arguments["offset"]))
+
+
+def batch_earliest(api: Api, call: Call) -> Answer:
+    return _batch(api, call, _scoped(api, call).entries())
+
+
+def _batch(api: Api, call: Call, entries: Sequence[Document]) -> Answer:
     count = call.arguments["count"]
     if not count.isdecimal() or not 1 <= int(count) <= BATCH_MAX:
         raise invalid(f"count has to be a number from 1 to {BATCH_MAX}: {count}")
-    found = _scoped(api, call).after(call.arguments["offset"])[: int(count)]
-    return batch(api, call, [_told(api, call, row) for row in found], [])
+    return batch(api, call, [_told(api, call, row) for row in entries[: int(count)]], [])
 
 
 def subscriptions(api: Api, call: Call) -> Answer:

@@ -66,6 +66,7 @@ _JOURNAL: dict[tuple[str, str], tuple[Endpoint, str]] = {
             "/latest": following.latest,
             "/offset/<offset>/next": following.following,
             "/batch/<offset>/next/<count>": following.batch_following,
+            "/batch/earliest/<count>": following.batch_earliest,
         }.items()
     },
     ("GET", "/webhooks-journal/subscriptions/<version>"): (following.subscriptions, following.LIST),

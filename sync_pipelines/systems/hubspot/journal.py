@@ -34,12 +34,16 @@ ACTIONS = frozenset({"CREATE", "UPDATE", "DELETE", "MERGE", "RESTORE"})
 LINKED = frozenset({"ASSOCIATION_ADDED", "ASSOCIATION_REMOVED"})
 ENTRIES_MAX = 20
 """How many files one look reads; where there are more, all objects count as changed."""
+EMPTY = ""
+"""The offset of a journal without an entry."""
+EMPTY_FOR = 2 * 86_400_000
+"""Milliseconds for which an empty journal is a place to go by: what it told later it still has (three days)."""
 FILE_TIMEOUT = (5.0, 60.0)
 _TYPE = re.compile(r"\d+-\d+")
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How far an object is read by the journal's count: `offset` was its last entry at `since` (milliseconds).
+    """How far an object is read by the journal's count: `offset` was its last entry at `since` (milliseconds), if any.
 
     What happened before that may have been shown by searches only later. So what follows the entry is all there is
     when a read that began late enough after it found nothing; who looks has to see to that.
@@ -98,7 +102,9 @@ class Journal:
         self._schemes = {"https", scheme}
         self._subscribed: list[_Subscription] | None = None
         self._end: Place | None = None
-        """Where the journal ends, as far as this run knows; the offset is "" where there is no entry."""
+        """Where the journal ends, as far as this run knows."""
+        self._is_mute = False
+        """Whether it does not tell where it ends."""
         self._quiet: dict[str, Place] = {}
         self._news: set[str] = set()
         """Where the last look found objects to which nothing happened, and those to which anything may have."""
@@ -111,11 +117,12 @@ class Journal:
         self._quiet, self._news = {}, set(places)
         if not places:
             return set()
-        asked_at, start = self._now(), min(places.values(), key=lambda place: place.since).offset
-        entries = self._after(start)
+        asked_at, start = self._now(), min(places.values(), key=lambda place: place.since)
+        is_old = start.offset == EMPTY and asked_at - start.since > EMPTY_FOR
+        entries = None if is_old else self._after(start.offset)
         if entries is None or len(entries) >= ENTRIES_MAX:
             return set(places)
-        offsets = [start, *(each.currentOffset for each in entries)]
+        offsets = [start.offset, *(each.currentOffset for each in entries)]
         told = [self._types(each) for each in entries]
         self._end = Place(offsets[-1], asked_at)
         self._quiet = {name: each for name, each in places.items() if not _is_news(name, each, offsets, told)}
@@ -131,9 +138,8 @@ class Journal:
         if place is not None and object not in self._news:
             return place
         self._news.discard(object)
-        end = self._last()
         with suppress(RetryLater, MalformedPage):
-            return end if end.offset and not self.missing(object, shape) else None
+            return self._last() if not self.missing(object, shape) else None
         return None
 
     def forget(self) -> None:
@@ -160,20 +166,24 @@ class Journal:
 
     def _after(self, offset: str) -> list[_Entry] | None:
         """The entries behind an offset, as many as a look reads; None where HubSpot no longer knows it."""
-        path = f"batch/{offset}/next/{ENTRIES_MAX}"
-        body = self._ask(path, route="GET /webhooks-journal/batch/{offset}/next/{count}")
+        if offset == EMPTY:
+            body = self._ask(f"batch/earliest/{ENTRIES_MAX}", route="GET /webhooks-journal/batch/earliest/{count}")
+        else:
+            path = f"batch/{offset}/next/{ENTRIES_MAX}"
+            body = self._ask(path, route="GET /webhooks-journal/batch/{offset}/next/{count}")
         try:
             return None if body is None else msgspec.json.decode(body, type=_Entries).results if body else []
         except msgspec.MsgspecError:
             return None
 
-    def _last(self) -> Place:
-        if self._end is None:
+    def _last(self) -> Place | None:
+        """Where the journal ends; None where it does not tell, which is asked once."""
+        if self._end is None and not self._is_mute:
             asked_at, body = self._now(), self._ask("latest", route="GET /webhooks-journal/latest")
-            try:
-                self._end = Place(msgspec.json.decode(body or b"", type=_Entry).currentOffset, asked_at)
-            except msgspec.MsgspecError:
-                self._end = Place("", asked_at)
+            with suppress(msgspec.MsgspecError):
+                offset = msgspec.json.decode(body, type=_Entry).currentOffset if body else EMPTY
+                self._end = None if body is None else Place(offset, asked_at)
+            self._is_mute = self._end is None
         return self._end
 
     def _types(self, entry: _Entry) -> set[str] | None:
