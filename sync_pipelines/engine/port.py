@@ -268,7 +268,9 @@ class System(Protocol):
         """Those of the objects in which anything changed past their cursors (None: nothing has been read so far).
 
         Costs as few calls as the vendor allows: one for each `passport.looks_at` objects. What becomes visible only
-        later, with a time from before the cursor, is no change here: reads start behind the cursor for that.
+        later, with a time from before the cursor, is no change here: so it is asked only where a read that found
+        nothing began `passport.overlap_seconds` or more after the cursor moved. An object may be named that did not
+        change, where its read then costs no call.
         """
         ...
 
