@@ -267,10 +267,12 @@ def test_what_the_app_has_not_subscribed_to_is_looked_at_by_search_and_named_by_
     mine = [each for each in portal.crm.journal.subscriptions() if each["objectTypeId"] == "0-3"]
     portal.crm.journal.unsubscribe(mine[1]["id"])
     portal.crm.journal.subscribe({**mine[0], "properties": ["dealname"]})
+    made = portal.crm.journal.subscribe({**mine[1], "objectTypeId": "0-5"})
     portal.cursors = dict.fromkeys(READ_TOO)
     portal.begun.clear()
     portal.settle()
 
+    assert len({each["id"] for each in portal.crm.journal.subscriptions()} | {made["id"]}) == 8
     assert [name for name, cursor in portal.cursors.items() if "journal" not in (cursor or {})] == ["deals"]
     portal.make("deals", dealname="Second", dealstage="closedwon")
     assert portal.run() == {"deals"}

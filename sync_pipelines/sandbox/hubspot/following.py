@@ -69,7 +69,7 @@ def file(api: Api, parameters: Mapping[str, str], *, offset: str, authorization:
         return Answer({"Code": "InvalidArgument", "Message": "Only one auth mechanism allowed"}, 400)
     if row is None or parameters.get("expires", "") < stamp(journal.clock.now()):
         return Answer({"Code": "AccessDenied", "Message": "Request has expired"}, 403)
-    return Answer({"offset": offset, "journalEvents": row["events"], "publishedAt": stamp(journal.clock.now())})
+    return Answer({"offset": offset, "journalEvents": row["events"], "publishedAt": row["at"]})
 
 
 def _scoped(api: Api, call: Call) -> Journal:

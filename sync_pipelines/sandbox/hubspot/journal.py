@@ -79,9 +79,8 @@ class Journal:
         wanted += ["properties"] if given.get("subscriptionType") == "OBJECT" else ["associatedObjectTypeIds"]
         if lacking := [name for name in wanted if name not in given]:
             raise invalid(f"Some required fields were not set: {lacking}")
-        row = self._subscription(len(kept) + 1, given)
-        same = [each for each in kept if _subject(each) == _subject(row)]
-        row = {**row, "id": same[0]["id"]} if same else row
+        same = [each["id"] for each in kept if _subject(each) == _subject(given)]
+        row = self._subscription(same[0] if same else max((each["id"] for each in kept), default=0) + 1, given)
         self._put([row])
         return row
 
@@ -143,5 +142,6 @@ class Journal:
         self.store.set_meta("subscribed", True)
 
 
-def _subject(row: Document) -> tuple[Any, ...]:
+def _subject(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a subscription is to; an app has one of each."""
     return (row["subscriptionType"], row["objectTypeId"], row["portalId"])
