@@ -74,7 +74,7 @@ def load(
         raise FixConfiguration(f"{path.name}: {error}") from error
     problems += _problems(topology, conditions=strict)
     if problems:
-        raise FixConfiguration(f"{path.name} can't be used:\n" + "\n".join(f"  - {p}" for p in problems))
+        raise FixConfiguration.of(f"{path.name} can't be used", problems)
     return topology
 
 

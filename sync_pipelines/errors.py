@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SyncError(Exception):
     """Anything this product raises on purpose; its text says what, which record, and what to do."""
@@ -9,6 +11,11 @@ class SyncError(Exception):
 
 class FixConfiguration(SyncError):
     """A person has to change credentials, the topology, a mapping or a right; retrying can't help."""
+
+    @classmethod
+    def of(cls, what: str, problems: Iterable[str]) -> FixConfiguration:
+        """Several problems at once, a line each."""
+        return cls("\n".join([f"{what}:", *(f"  - {problem}" for problem in problems)]))
 
 
 class RetryLater(SyncError):

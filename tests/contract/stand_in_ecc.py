@@ -52,7 +52,7 @@ class EccFacts(Facts):
     shape: Mapping[str, Any] = {"NAME1": "VARCHAR", "LAND1": "VARCHAR"}
     beside = mappings.objects("ecc")
     beside_pages = 1
-    """The listing that tells of new files; control files are counted with the pages."""
+    """The visit that finds which files are new."""
 
     def __init__(self, **claims: Any) -> None:
         self.clock = VirtualClock(NOW)

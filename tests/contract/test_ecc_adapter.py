@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -554,6 +555,35 @@ def test_numbers_with_a_decimal_comma_and_grouping_are_read_exactly(
 
     assert row["items"] == [{"MATNR": "SKU-1", "FKIMG": "-1.000", "NETWR": "-1234.50"}]
     assert row["FKDAT"] is None
+
+
+class Counted(OwnDisk):
+    """A disk that counts what is done on it."""
+
+    def __init__(self) -> None:
+        self.done: Counter[str] = Counter()
+
+    def names(self, folder: Path) -> list[str]:
+        self.done["names"] += 1
+        return super().names(folder)
+
+    def read(self, path: Path) -> bytes:
+        self.done["read"] += 1
+        return super().read(path)
+
+
+def test_reading_costs_a_listing_and_two_files_an_extract_and_nothing_new_costs_a_listing(
+    tmp_path: Path, clock: VirtualClock, erp: Sandbox
+) -> None:
+    disk = Counted()
+    system = opened(tmp_path, clock=clock, disk=disk)
+    three_extracts(erp)
+    _, cursor = read(system, "DEBMAS", SHAPE)
+    assert disk.done == {"names": 1, "read": 6}
+
+    system.changed({"DEBMAS": cursor})
+    read(system, "DEBMAS", SHAPE, cursor)
+    assert disk.done == {"names": 3, "read": 6}
 
 
 def test_reading_costs_a_visit_and_one_an_extract_and_one_tells_of_all_objects_what_is_new(

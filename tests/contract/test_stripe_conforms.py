@@ -21,7 +21,7 @@ LIES = [
     ("looks_at", 7),
     ("tells_identity", True),
     ("page_max", 10),
-    ("page_max", 1000),
+    ("page_max", 250),
     ("counting", Counting.EXACT),
     ("late_seconds", 0),
     ("merges", Merges.IN_PAGES),

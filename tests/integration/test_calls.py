@@ -320,6 +320,8 @@ def test_an_incremental_run_with_nothing_new_costs_two_calls_or_one_a_service(
 ) -> None:
     ran = runs[2][name]
 
+    if ran.passport.looks_at == 1:
+        assert ran.calls == COSTS[name].identity + len(ran.extractions)
     assert ran.calls <= IDLE_MAX or ran.calls == MORE.get(name) == len(ran.extractions)
     assert not any(each.appended or each.deleted for each in ran.extractions)
 

@@ -202,7 +202,6 @@ class _Visit:
         return [name for name in found if name not in (".", "..")]
 
     def get(self, path: str) -> bytes:
-
         async def work(files: Any) -> bytes:
             async with files.open(f"{self._root}/{path}", "rb") as file:
                 content: bytes = await file.read()

@@ -180,8 +180,7 @@ class Gainsight:
         """`FixConfiguration` names every declared field that the tenant does not have under this very name."""
         problems = [problem for name in sorted(shapes) for problem in self._amiss(name, shapes[name])]
         if problems:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise FixConfiguration(f"{DECLARED_IN} does not fit this tenant:\n{listed}")
+            raise FixConfiguration.of(f"{DECLARED_IN} does not fit this tenant", problems)
 
     def _amiss(self, object: str, shape: Shape) -> list[str]:
         """Lists are not described: they are asked for a record with all that is declared."""

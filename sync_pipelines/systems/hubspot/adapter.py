@@ -245,16 +245,12 @@ class HubSpot:
         """
         problems = [problem for name in sorted(shapes) for problem in self._amiss(name, shapes[name])]
         if problems:
-            raise FixConfiguration(f"{answer.DECLARED_IN} does not fit this portal:{_listed(problems)}")
-        untold = [
-            each
-            for name in sorted(shapes)
-            for each in (self._journal.missing(name, shapes[name]) if self._journal else ())
-        ]
+            raise FixConfiguration.of(f"{answer.DECLARED_IN} does not fit this portal", problems)
+        if self._journal is None:
+            return
+        untold = [each for name in sorted(shapes) for each in self._journal.missing(name, shapes[name])]
         if untold:
-            raise FixConfiguration(
-                f"the app of [systems.{self.name}] lacks subscriptions to its journal:{_listed(untold)}"
-            )
+            raise FixConfiguration.of(f"the app of [systems.{self.name}] lacks subscriptions to its journal", untold)
 
     def _amiss(self, object: str, shape: Shape) -> list[str]:
         body = self._ask("GET", f"/crm/properties/{API_VERSION}/{object}", route="GET /properties/{T}")
@@ -351,10 +347,6 @@ class _Carries(msgspec.Struct):
 def _is_shown(written: str, shown: str) -> bool:
     """Whether a version that was written, if it is known, is in what a search shows."""
     return bool(written) and milliseconds(written) <= milliseconds(shown)
-
-
-def _listed(problems: Sequence[str]) -> str:
-    return "".join(f"\n  - {problem}" for problem in problems)
 
 
 def _following(page: _Listed) -> str | None:

@@ -183,8 +183,7 @@ class NetSuite:
             except FixConfiguration as error:
                 problems.append(f"[{name}] {error}")
         if problems:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise FixConfiguration(f"{answer.DECLARED_IN} names what this account does not show:\n{listed}")
+            raise FixConfiguration.of(f"{answer.DECLARED_IN} names what this account does not show", problems)
 
     def _newest(self, names: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """What tells of each object whether it is as it was, nothing where it is empty; one call for each object where

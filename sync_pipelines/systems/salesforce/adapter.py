@@ -233,8 +233,7 @@ class Salesforce:
         """Compare declared objects and fields with `describe`; `FixConfiguration` names all unknown ones."""
         problems = [problem for name in sorted(shapes) for problem in self._unknown(name, shapes[name])]
         if problems:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise FixConfiguration(f"{answer.DECLARED_IN} names what this org does not show:\n{listed}")
+            raise FixConfiguration.of(f"{answer.DECLARED_IN} names what this org does not show", problems)
 
     def _unknown(self, object: str, shape: Shape) -> list[str]:
         try:

@@ -237,7 +237,7 @@ class Stripe:
         """Reads one of everything that runs will read, for the key may lack a right; Stripe describes no fields."""
         refused = [told for name in ("events", *shapes) if (told := self._refused(name))]
         if refused:
-            raise FixConfiguration(f"{self.name} can't be read:\n" + "\n".join(f"  - {told}" for told in refused))
+            raise FixConfiguration.of(f"{self.name} can't be read", refused)
 
     def _refused(self, name: str) -> str:
         try:

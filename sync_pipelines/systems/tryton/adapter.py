@@ -38,6 +38,7 @@ from sync_pipelines.systems.tryton.answer import LOOK
 from sync_pipelines.systems.tryton.session import Server
 from sync_pipelines.systems.tryton.value import instant
 from sync_pipelines.systems.tryton.write import BATCH_MAX, KEYS, Writer, carried
+from sync_pipelines.systems.tryton_module.key import Key, past
 
 PAGE_MAX = 1000
 VERSION = "_timestamp"
@@ -64,8 +65,6 @@ PASSPORT = Passport(
 """trytond 8.0, `model/modelsql.py`: one call is one transaction, changes carry the time of its start in microseconds,
 and `_timestamp` in the context locks. A series x.0 is supported for five years. How long a transaction lasts, and
 goes on after its caller has left, is the installation's own: estimates."""
-
-_Key = tuple[datetime, int]
 
 
 class _Instant(msgspec.Struct):
@@ -128,7 +127,7 @@ class Tryton:
         done = _key(since)
         start = (done[0] - timedelta(seconds=self.passport.overlap_seconds), 0) if done else None
         while True:
-            page = self._search(object, shape, _past(start), [["last_modified_at", "ASC"], ["id", "ASC"]])
+            page = self._search(object, shape, past(start), [["last_modified_at", "ASC"], ["id", "ASC"]])
             if not page.payloads:
                 return
             start = max(_keys(page))
@@ -167,7 +166,7 @@ class Tryton:
             keys = {name: _key(since) for name, since in cursors.items()}
             return set(Server.result(self._server.ask(LOOK, "changed", keys)))
         counts = {
-            name: Server.result(self._server.ask(name, "search_count", _past(_key(since)), 0, 1))
+            name: Server.result(self._server.ask(name, "search_count", past(_key(since)), 0, 1))
             for name, since in cursors.items()
         }
         return {name for name, count in counts.items() if int(count) > 0}
@@ -210,19 +209,11 @@ class Tryton:
         return list(Server.result(body))
 
 
-def _past(key: _Key | None) -> list[Any]:
-    """The domain of what was changed after a key."""
-    if key is None:
-        return []
-    at, record_id = key
-    return [["OR", [["last_modified_at", ">", at]], [["last_modified_at", "=", at], ["id", ">", record_id]]]]
-
-
-def _key(cursor: Cursor | None) -> _Key | None:
+def _key(cursor: Cursor | None) -> Key | None:
     return (datetime.fromisoformat(cursor["at"]), int(cursor["id"])) if cursor else None
 
 
-def _keys(page: Split) -> list[_Key]:
+def _keys(page: Split) -> list[Key]:
     stamps = [instant(msgspec.structs.asdict(stamp)) for stamp in page.columns["last_modified_at"]]
     return list(zip(stamps, page.columns["id"], strict=True))
 

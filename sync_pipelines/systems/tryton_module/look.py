@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from trytond import config
 from trytond.model import Model, ModelSQL
 from trytond.pool import Pool
 from trytond.rpc import RPC
 
-Key = tuple[datetime, int]
+from sync_pipelines.systems.tryton_module.key import Key, past
 
 
 class Look(Model):  # type: ignore[misc]
@@ -36,11 +35,4 @@ def _is_past(name: str, key: Key | None) -> bool:
     model = Pool().get(name)
     if not issubclass(model, ModelSQL) or "search_count" not in model.__rpc__:
         raise KeyError(name)
-    return bool(model.search_count(_past(key), 0, 1))
-
-
-def _past(key: Key | None) -> list[object]:
-    if key is None:
-        return []
-    at, record_id = key
-    return [["OR", [["last_modified_at", ">", at]], [["last_modified_at", "=", at], ["id", ">", record_id]]]]
+    return bool(model.search_count(past(key), 0, 1))
